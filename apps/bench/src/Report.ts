@@ -1,0 +1,98 @@
+/** From results to what is printed: a table for each benchmark, and a line for each promise. */
+import CliTable from "cli-table3"
+import type { EnrollSection, Machine, MemorySection, StartSection, Threshold } from "./Results.js"
+import type { Summary } from "./Rounds.js"
+
+const bare = {
+  "top": "", "top-mid": "", "top-left": "", "top-right": "",
+  "bottom": "", "bottom-mid": "", "bottom-left": "", "bottom-right": "",
+  "left": "", "left-mid": "", "mid": "", "mid-mid": "", "right": "", "right-mid": "", "middle": "  "
+}
+
+/** Rows under headings; the first column to the left, numbers to the right. */
+const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
+  const drawn = new CliTable({
+    head: [...head],
+    chars: bare,
+    colAligns: head.map((_, column) => column === 0 ? "left" : "right"),
+    style: { "padding-left": 0, "padding-right": 0, head: [], border: [], compact: true }
+  })
+  drawn.push(...rows.map((row) => [...row]))
+  return drawn.toString().split("\n").map((line) => line.trimEnd()).join("\n")
+}
+
+const whole = (value: number): string => Math.round(value).toLocaleString("en")
+
+const between = ({ max, min }: Summary, show: (value: number) => string): string => `${show(min)}–${show(max)}`
+
+const ratio = (value: number): string => value.toFixed(2)
+
+const percent = (value: number): string => `${Math.round(value * 100)} %`
+
+const titled = (title: string, { node, platform, processors }: Machine, how: string, drawn: string): string =>
+  `${title}\n${how}; ${processors} processors, Node ${node}, ${platform}\n\n${drawn}`
+
+/** The table of the first benchmark. */
+export const enroll = ({ inFlight, machine, millisPerTurn, rounds, rows, turnsPerRound }: EnrollSection): string =>
+  titled(
+    "Enrolments, calls a second and CPU a call",
+    machine,
+    `${inFlight} in flight; medians of ${rounds} × ${turnsPerRound} interleaved turns of ${millisPerTurn} ms`,
+    table(
+      ["client", "calls/s", "min–max", "÷ pool", "÷ fetch", "CPU µs/call", "CPU ÷ pool", "upstream busy"],
+      rows.map((row) => [
+        row.title,
+        whole(row.callsPerSecond.median),
+        between(row.callsPerSecond, whole),
+        ratio(row.speedToPool.median),
+        ratio(row.speedToFetch.median),
+        whole(row.cpuMicrosPerCall.median),
+        ratio(row.cpuToPool.median),
+        percent(row.upstreamBusy.median)
+      ])
+    )
+  )
+
+/** The table of the second benchmark. */
+export const start = ({ machine, rounds, rows }: StartSection): string =>
+  titled(
+    "Cold start, from start to exit",
+    machine,
+    `medians of ${rounds} interleaved rounds`,
+    table(
+      ["command", "ms", "min–max", "÷ node -e 0"],
+      rows.map(({ millis, title, toNode }) => [
+        title,
+        millis.median.toFixed(1),
+        between(millis, (value) => value.toFixed(0)),
+        ratio(toNode.median)
+      ])
+    )
+  )
+
+/** The table of the third benchmark. */
+export const memory = ({ machine, rows }: MemorySection): string =>
+  titled(
+    "milepost bulk enroll, memory by the size of the file",
+    machine,
+    "one run a size, against an upstream that answers at once",
+    table(
+      ["rows", "seconds", "rows/s", "÷ Enroll alone", "peak MB", "÷ smallest", "resident MB (median)"],
+      rows.map((row) => [
+        whole(row.rows),
+        row.seconds.toFixed(1),
+        whole(row.rowsPerSecond),
+        ratio(row.speedToEnroll),
+        whole(row.peakMegabytes),
+        ratio(row.peakToSmallest),
+        whole(row.residentMegabytes)
+      ])
+    )
+  )
+
+/** One line a promise. */
+export const promises = (thresholds: ReadonlyArray<Threshold>): string =>
+  thresholds
+    .map(({ kept, kind, limit, measured, promise }) =>
+      `${kept ? "PASS" : "MISS"}  ${promise}: ${measured.toPrecision(3)}, promised ${kind} ${limit}`)
+    .join("\n")

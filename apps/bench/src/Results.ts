@@ -1,0 +1,153 @@
+/**
+ * What a benchmark found: plain data, as `results.json` keeps it.
+ *
+ * Each benchmark is a section with its own date and machine, because each can be run alone.
+ */
+import { readFileSync, writeFileSync } from "node:fs"
+import { availableParallelism } from "node:os"
+import type { Summary } from "./Rounds.js"
+
+/** The benchmarks. */
+export const benchmarks = ["enroll", "start", "memory"] as const
+
+/** The name of a benchmark. */
+export type Benchmark = (typeof benchmarks)[number]
+
+/** What is said of the machine: enough to read the numbers by, nothing that names it. */
+export interface Machine {
+  readonly processors: number
+  readonly node: string
+  readonly platform: string
+}
+
+/** A promise of the product, and whether this run kept it. */
+export interface Threshold {
+  readonly promise: string
+  readonly limit: number
+  readonly kind: "at least" | "at most"
+  readonly measured: number
+  readonly kept: boolean
+}
+
+/** One contender of {@link EnrollSection}. */
+export interface EnrollRow {
+  readonly name: string
+  readonly title: string
+  readonly callsPerSecond: Summary
+  readonly cpuMicrosPerCall: Summary
+  readonly upstreamBusy: Summary
+  readonly speedToPool: Summary
+  readonly speedToFetch: Summary
+  readonly cpuToPool: Summary
+}
+
+/** Calls a second and CPU a call of clients that do the same work. */
+export interface EnrollSection {
+  readonly measuredAt: string
+  readonly machine: Machine
+  readonly inFlight: number
+  readonly rounds: number
+  readonly turnsPerRound: number
+  readonly millisPerTurn: number
+  readonly rows: ReadonlyArray<EnrollRow>
+  readonly thresholds: ReadonlyArray<Threshold>
+}
+
+/** One command of {@link StartSection}. */
+export interface StartRow {
+  readonly name: string
+  readonly title: string
+  readonly millis: Summary
+  readonly toNode: Summary
+}
+
+/** How long commands take from start to exit. */
+export interface StartSection {
+  readonly measuredAt: string
+  readonly machine: Machine
+  readonly rounds: number
+  readonly rows: ReadonlyArray<StartRow>
+  readonly thresholds: ReadonlyArray<Threshold>
+}
+
+/** One file of {@link MemorySection}. */
+export interface MemoryRow {
+  readonly rows: number
+  readonly seconds: number
+  readonly rowsPerSecond: number
+  /** Rows a second beside the calls a second of `Enroll.outcome` alone, measured just before. */
+  readonly speedToEnroll: number
+  readonly peakMegabytes: number
+  /** The middle of what was resident, sampled over the whole run. */
+  readonly residentMegabytes: number
+  /** The peak beside that of the smallest file. */
+  readonly peakToSmallest: number
+}
+
+/** What a bulk run holds and how fast it is, by the size of its file. */
+export interface MemorySection {
+  readonly measuredAt: string
+  readonly machine: Machine
+  readonly rows: ReadonlyArray<MemoryRow>
+  readonly thresholds: ReadonlyArray<Threshold>
+}
+
+/** The sections of `results.json`; a benchmark that has not been run has none. */
+export interface Results {
+  readonly enroll?: EnrollSection
+  readonly start?: StartSection
+  readonly memory?: MemorySection
+}
+
+/** The machine that this runs on. */
+export const machine = (): Machine => ({
+  processors: availableParallelism(),
+  node: process.version,
+  platform: `${process.platform} ${process.arch}`
+})
+
+/** A promise that a number stays above a limit. */
+export const atLeast = (promise: string, limit: number, measured: number): Threshold => ({
+  promise,
+  limit,
+  kind: "at least",
+  measured,
+  kept: measured >= limit
+})
+
+/** A promise that a number stays below a limit. */
+export const atMost = (promise: string, limit: number, measured: number): Threshold => ({
+  promise,
+  limit,
+  kind: "at most",
+  measured,
+  kept: measured <= limit
+})
+
+/** Four significant digits: what lies beyond is noise, and would change on every line. */
+const rounded = (_: string, value: unknown): unknown =>
+  typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value
+
+/** The document that is kept. */
+export const toJson = (results: Results): string => `${JSON.stringify(results, rounded, 2)}\n`
+
+const read = (file: URL): Results => {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as Results
+  } catch {
+    return {}
+  }
+}
+
+/** Puts new sections into the file in the place of old ones; the others stay. */
+export const keep = (file: URL, sections: Results): void => {
+  const { enroll, memory, start } = { ...read(file), ...sections }
+  writeFileSync(
+    file,
+    toJson({
+      ...(enroll === undefined ? {} : { enroll }),
+      ...(start === undefined ? {} : { start }),
+      ...(memory === undefined ? {} : { memory })
+    })
+  )
+}

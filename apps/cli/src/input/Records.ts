@@ -1,0 +1,134 @@
+/**
+ * From a row to what it asks for: one enrolment, or one for each `--period`.
+ *
+ * Columns win; flags fill the columns that the file does not have. What is wrong is said with line, column and value.
+ */
+import * as Enrollment from "@milepost/core/Enrollment"
+import * as Ids from "@milepost/core/Ids"
+import type * as Outcome from "@milepost/core/Outcome"
+import * as Either from "effect/Either"
+import * as Failure from "../Failure.js"
+import type { Column, Field, Header, Readable, Row } from "./Row.js"
+
+/** What flags fill in where the file has no such column. */
+export interface Defaults {
+  readonly targetGroupId: Ids.TargetGroupId | undefined
+  readonly targetId: Ids.TargetId | undefined
+  /** One call a period, in this order. */
+  readonly periodNames: ReadonlyArray<string>
+  readonly initialBalance: Enrollment.InitialBalance
+  readonly resetStreakStatus: boolean | undefined
+}
+
+/** What a row asks for, or why it cannot be sent. */
+export type Record = Either.Either<ReadonlyArray<Enrollment.Enrollment>, string>
+
+const isAbsent = (field: Field): field is undefined | null | "" => field === undefined || field === null || field === ""
+
+const textOf = (field: Field): string => (field === undefined || field === null ? "" : String(field))
+
+/** A cell of `initialBalance`: empty is absent, `null` or `resume` is `null`, else a whole number. */
+export const initialBalance = (field: Field): Either.Either<Enrollment.InitialBalance, Ids.InvalidRecord> => {
+  if (field === undefined || field === "") return Either.right(undefined)
+  if (field === null) return Either.right(null)
+  const text = textOf(field).toLowerCase()
+  if (text === "null" || text === "resume") return Either.right(null)
+  const value = /^[+-]?\d{1,16}$/.test(text) ? Number(text) : Number.NaN
+  return Number.isSafeInteger(value)
+    ? Either.right(value)
+    : Either.left(Ids.invalid("initialBalance", textOf(field), "is neither a whole number within ±(2^53-1) nor resume"))
+}
+
+/** A cell of `resetStreakStatus`: `true` or `false`; empty is absent. */
+export const resetStreakStatus = (field: Field): Either.Either<boolean | undefined, Ids.InvalidRecord> => {
+  if (isAbsent(field)) return Either.right(undefined)
+  const text = textOf(field).toLowerCase()
+  return text === "true" || text === "false"
+    ? Either.right(text === "true")
+    : Either.left(Ids.invalid("resetStreakStatus", textOf(field), "is neither true nor false"))
+}
+
+/** A field of a row, or what flags fill in where the file has no such column. */
+const filled = <A>(
+  field: Field,
+  given: A | undefined,
+  read: (text: string) => Either.Either<A, Ids.InvalidRecord>
+): Either.Either<A, Ids.InvalidRecord> =>
+  field === undefined && given !== undefined ? Either.right(given) : read(textOf(field))
+
+const periodNamesOf = (field: Field, defaults: Defaults): ReadonlyArray<string | undefined> => {
+  if (field !== undefined) return [isAbsent(field) ? undefined : textOf(field)]
+  return defaults.periodNames.length === 0 ? [undefined] : defaults.periodNames
+}
+
+// Plain conditions, as in core's Enrollment: every row comes through here, twice.
+const enrollmentsOf = (
+  { fields }: Readable,
+  defaults: Defaults
+): Either.Either<ReadonlyArray<Enrollment.Enrollment>, Ids.InvalidRecord> => {
+  const customerId = Ids.customerIdFromText(textOf(fields.customerId))
+  if (Either.isLeft(customerId)) return Either.left(customerId.left)
+  const targetGroupId = filled(fields.targetGroupId, defaults.targetGroupId, Ids.targetGroupIdFromText)
+  if (Either.isLeft(targetGroupId)) return Either.left(targetGroupId.left)
+  const targetId = filled(fields.targetId, defaults.targetId, Ids.targetIdFromText)
+  if (Either.isLeft(targetId)) return Either.left(targetId.left)
+  const balance = fields.initialBalance === undefined
+    ? Either.right(defaults.initialBalance)
+    : initialBalance(fields.initialBalance)
+  if (Either.isLeft(balance)) return Either.left(balance.left)
+  const reset = fields.resetStreakStatus === undefined
+    ? Either.right(defaults.resetStreakStatus)
+    : resetStreakStatus(fields.resetStreakStatus)
+  if (Either.isLeft(reset)) return Either.left(reset.left)
+  const enrollments: Array<Enrollment.Enrollment> = []
+  for (const periodName of periodNamesOf(fields.periodName, defaults)) {
+    const enrollment = Enrollment.make({
+      customerId: customerId.right,
+      targetGroupId: targetGroupId.right,
+      targetId: targetId.right,
+      periodName,
+      initialBalance: balance.right,
+      resetStreakStatus: reset.right
+    })
+    if (Either.isLeft(enrollment)) return Either.left(enrollment.left)
+    enrollments.push(enrollment.right)
+  }
+  return Either.right(enrollments)
+}
+
+const where = (header: Header, row: Readable, error: Ids.InvalidRecord): string => {
+  const position = header.positions.get(error.field as Column)
+  const column = position === undefined ? "" : `, column ${position}`
+  return `line ${row.line}${column} (${error.field}): ${JSON.stringify(error.value)} ${error.problem}`
+}
+
+/** What a row asks for, or one line that says where and why it cannot be sent. */
+export const fromRow = (header: Header, row: Row, defaults: Defaults): Record =>
+  row._tag === "Unreadable"
+    ? Either.left(row.problem)
+    : Either.mapLeft(enrollmentsOf(row, defaults), (error) => where(header, row, error))
+
+/** The outcome of a row that cannot be sent. */
+export const rejected = (message: string): Outcome.Rejected => ({
+  outcome: "rejected",
+  code: "input",
+  tag: "InvalidRecord",
+  message,
+  blastRadius: "record",
+  afterAmbiguousAttempt: false,
+  attempts: 0,
+  requestId: null
+})
+
+/** Checks that columns and flags together name a target for every row; CSV only, NDJSON rows differ from each other. */
+export const complete = (file: string, header: Header, defaults: Defaults): Either.Either<void, Failure.Refused> => {
+  if (header.positions.size === 0) return Either.void
+  const lacks = (column: Column, flag: string): Failure.Refused =>
+    Failure.input(`${file}: there is no column ${column}: add it, or give ${flag} for all rows`, flag)
+  if (defaults.targetGroupId === undefined && !header.positions.has("targetGroupId")) {
+    return Either.left(lacks("targetGroupId", "--group"))
+  }
+  return defaults.targetId === undefined && !header.positions.has("targetId")
+    ? Either.left(lacks("targetId", "--target"))
+    : Either.void
+}

@@ -1,0 +1,214 @@
+/**
+ * The composition root: which transport, which files, which streams. Nothing else in this app provides a layer.
+ */
+import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
+import * as NodePath from "@effect/platform-node-shared/NodePath"
+import * as FileSystem from "@effect/platform/FileSystem"
+import type * as Path from "@effect/platform/Path"
+import type * as World from "@milepost/simulator/World"
+import type { Transport } from "@milepost/core/Transport"
+import { setFlagsFromString } from "node:v8"
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Cancellation from "./bulk/Cancellation.js"
+import { ExitCode } from "./ExitCode.js"
+import * as Failure from "./Failure.js"
+import type { Flags, Invocation } from "./Invocation.js"
+import * as NodeOutput from "./output/NodeOutput.js"
+import { failureDocument, Output } from "./output/Output.js"
+import * as Profile from "./settings/Profile.js"
+import * as Settings from "./settings/Settings.js"
+import * as Upstream from "./settings/Upstream.js"
+
+const settingsLayer = (
+  flags: Flags
+): Layer.Layer<Settings.Settings, Failure.Refused, FileSystem.FileSystem | Path.Path | Output> =>
+  Layer.effect(
+    Settings.Settings,
+    Effect.gen(function*() {
+      const environment = process.env
+      const output = yield* Output
+      const profile = yield* Profile.load({ config: flags.config, profile: flags.profile, environment })
+      if (profile?.exposed === true) {
+        output.note(`${profile.label} holds a secret and can be read by others: chmod 600 it.`)
+      }
+      return Settings.make({
+        environment,
+        profile,
+        flags: {
+          host: flags.host,
+          base_path: flags.basePath,
+          username: flags.username,
+          data_scope: flags.dataScope,
+          data_scope_org: flags.dataScopeOrg,
+          timeout: flags.timeout,
+          rate: flags.rate,
+          concurrency: flags.concurrency
+        }
+      })
+    })
+  )
+
+const readText = (flag: string, file: string): Effect.Effect<string, Failure.Refused, FileSystem.FileSystem> =>
+  Effect.flatMap(FileSystem.FileSystem, (files) =>
+    Effect.mapError(files.readFileString(file), () => Failure.usage(`${flag}: ${file} cannot be read`, flag)))
+
+const worldOf = (flags: Flags): Effect.Effect<World.World, Failure.Refused, FileSystem.FileSystem> =>
+  Effect.gen(function*() {
+    const World = yield* Effect.promise(() => import("@milepost/simulator/World"))
+    if (flags.world === undefined) return World.sample
+    const file = flags.world
+    return yield* Effect.mapError(
+      Effect.flatMap(readText("--world", file), World.fromText),
+      (error) => error._tag === "Refused" ? error : Failure.usage(`--world: ${file}: ${error.message}`, "--world")
+    )
+  })
+
+const simulatorOf = (flags: Flags, world: World.World) =>
+  Effect.gen(function*() {
+    const Simulator = yield* Effect.promise(() => import("@milepost/simulator/Simulator"))
+    if (flags.faults === undefined) return Simulator.layer(world)
+    const Faults = yield* Effect.promise(() => import("@milepost/simulator/Faults"))
+    const file = flags.faults
+    const faults = yield* Effect.mapError(
+      Effect.flatMap(readText("--faults", file), Faults.fromText),
+      (error) => error._tag === "Refused" ? error : Failure.usage(`--faults: ${file}: ${error.message}`, "--faults")
+    )
+    return Simulator.layer(world, { faults })
+  })
+
+const sandboxLayer = (flags: Flags) =>
+  Layer.unwrapEffect(Effect.gen(function*() {
+    const SimulatorTransport = yield* Effect.promise(() => import("@milepost/simulator/SimulatorTransport"))
+    const simulator = yield* simulatorOf(flags, yield* worldOf(flags))
+    return Layer.provide(SimulatorTransport.layer, simulator)
+  }))
+
+const liveLayer = Layer.unwrapEffect(Effect.gen(function*() {
+  const UndiciTransport = yield* Effect.promise(() => import("@milepost/http/UndiciTransport"))
+  return UndiciTransport.layer(yield* Upstream.connection(yield* Settings.Settings))
+}))
+
+const upstreamLayer = (
+  flags: Flags
+): Layer.Layer<Transport, Failure.Refused, Settings.Settings | FileSystem.FileSystem> =>
+  flags.sandbox === true ? sandboxLayer(flags) : liveLayer
+
+/**
+ * Lets the heap grow by less between collections. A bulk run makes much garbage and keeps little: by V8's default the
+ * process would hold twice the memory for the same 25 MB of live data.
+ */
+const keepHeapSmall = Effect.sync(() => setFlagsFromString("--heap-growing-percent=40"))
+
+const bulk = (invocation: Invocation) =>
+  Effect.gen(function*() {
+    yield* keepHeapSmall
+    const [Bulk, Metered, Paced] = yield* Effect.promise(() =>
+      Promise.all([import("./commands/Bulk.js"), import("./bulk/Metered.js"), import("./bulk/Paced.js")])
+    )
+    if (invocation.flags.dryRun === true) return yield* Bulk.dryRun(invocation)
+    const { callsPerSecond } = yield* Upstream.limits(yield* Settings.Settings)
+    // The meter counts what leaves, so it stands behind the pace.
+    const transport = Paced.layer(callsPerSecond).pipe(
+      Layer.provideMerge(Metered.layer),
+      Layer.provide(upstreamLayer(invocation.flags))
+    )
+    return yield* Effect.provide(Bulk.liveRun(invocation), transport)
+  })
+
+const program = (invocation: Invocation) => {
+  const { args, command, flags } = invocation
+  const upstream = upstreamLayer(flags)
+  switch (command) {
+    case "enroll":
+      return Effect.flatMap(Effect.promise(() => import("./commands/Enroll.js")), (Enroll) =>
+        // What is wrong with the record is said before what is wrong with the connection.
+        Effect.zipRight(Enroll.enrollments(flags), Effect.provide(Enroll.command(flags), upstream)))
+    case "unenroll":
+      return Effect.flatMap(Effect.promise(() => import("./commands/Unenroll.js")), (Unenroll) =>
+        Effect.zipRight(Unenroll.unenrollment(flags), Effect.provide(Unenroll.command(flags), upstream)))
+    case "status":
+      return Effect.flatMap(Effect.promise(() => import("./commands/Status.js")), (Status) =>
+        Effect.zipRight(Status.query(flags), Effect.provide(Status.command(flags), upstream)))
+    case "errors":
+      return Effect.flatMap(Effect.promise(() => import("./commands/Errors.js")), (Errors) =>
+        Errors.command(args[0]))
+    case "bulk enroll":
+      return bulk(invocation)
+    case "doctor":
+      return Effect.gen(function*() {
+        const Doctor = yield* Effect.promise(() => import("./commands/Doctor.js"))
+        const UndiciTransport = yield* Effect.promise(() => import("@milepost/http/UndiciTransport"))
+        return yield* Doctor.command((connection) => Effect.provide(UndiciTransport.layer(connection)))
+      })
+    case "sandbox":
+      return Effect.gen(function*() {
+        const Sandbox = yield* Effect.promise(() => import("./commands/Sandbox.js"))
+        const world = yield* worldOf(flags)
+        return yield* Effect.provide(Sandbox.command(flags, world), yield* simulatorOf(flags, world))
+      })
+  }
+}
+
+const failed = (cause: Cause.Cause<Failure.Refused>, output: Output["Type"], invocation: Invocation): ExitCode => {
+  const report = (tag: string, message: string, setting: string | null): void => {
+    if (output.json) output.result(failureDocument(tag, message, setting))
+    else output.note(`${output.style("red", "milepost:")} ${message}`)
+  }
+  if (Cause.isInterruptedOnly(cause)) {
+    if (invocation.command === "sandbox") return ExitCode.done
+    report("Interrupted", "interrupted; a call in flight may have been executed", null)
+    return ExitCode.interrupted
+  }
+  const failure = Cause.failureOption(cause)
+  if (failure._tag === "Some") {
+    report(failure.value.tag, failure.value.message, failure.value.setting)
+    return ExitCode.refused
+  }
+  report("Defect", "this is a defect of Milepost; please report it with what follows", null)
+  output.note(Cause.pretty(cause))
+  return ExitCode.defect
+}
+
+/** Runs a command to its exit code. The first signal asks it to end, the second ends the process at once. */
+export const main = async (invocation: Invocation): Promise<ExitCode> => {
+  const output = NodeOutput.make({ json: invocation.flags.json === true, environment: process.env })
+  const requested = Effect.runSync(Deferred.make<void>())
+  const platform = Layer.merge(NodeFileSystem.layer, NodePath.layer)
+  const services = settingsLayer(invocation.flags).pipe(
+    Layer.provideMerge(Layer.succeed(Output, output)),
+    Layer.provideMerge(platform),
+    Layer.provideMerge(Layer.succeed(Cancellation.Cancellation, { requested }))
+  )
+  const fiber = Effect.runFork(Effect.provide(program(invocation), services))
+
+  let signals = 0
+  const onSignal = (): void => {
+    signals += 1
+    if (signals > 1) {
+      if (output.json) output.result(failureDocument("Interrupted", "ended at once", null))
+      process.exit(ExitCode.interrupted)
+    }
+    if (invocation.command === "bulk enroll" && invocation.flags.dryRun !== true) {
+      output.note("Ending: calls in flight get their answer. Once more to end at once.")
+      Effect.runSync(Deferred.succeed(requested, undefined))
+    } else {
+      Effect.runFork(Fiber.interrupt(fiber))
+    }
+  }
+  process.on("SIGINT", onSignal)
+  process.on("SIGTERM", onSignal)
+  const exit = await Effect.runPromise(Fiber.await(fiber))
+  // Input that was given up would keep the process waiting for its end.
+  if (invocation.command === "bulk enroll") process.stdin.destroy()
+  process.off("SIGINT", onSignal)
+  process.off("SIGTERM", onSignal)
+  return Exit.match(exit, {
+    onSuccess: (code) => code,
+    onFailure: (cause) => failed(cause, output, invocation)
+  })
+}

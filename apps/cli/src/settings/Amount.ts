@@ -1,0 +1,33 @@
+/** Amounts as people write them: durations, rates, counts. */
+import * as Option from "effect/Option"
+
+const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, min: 60_000, h: 3_600_000 }
+
+/** Reads `500ms`, `30s`, `2m` or `1h` as milliseconds, up to 24 hours; a bare number is seconds. */
+export const durationMillis = (text: string): Option.Option<number> => {
+  const match = /^(\d{1,9}(?:\.\d{1,3})?)\s*(ms|s|m|min|h)?$/.exec(text.trim())
+  const millis = Number(match?.[1]) * (durationUnits[match?.[2] ?? "s"] ?? Number.NaN)
+  return millis >= 1 && millis <= 86_400_000 ? Option.some(Math.round(millis)) : Option.none()
+}
+
+const rateUnits: Readonly<Record<string, number>> = { s: 1, sec: 1, m: 60, min: 60, h: 3600 }
+
+/** Reads `600/min`, `10/s` or `36000/h` as calls a second; `auto` is `null`: no pace of ours. */
+export const callsPerSecond = (text: string): Option.Option<number | null> => {
+  const trimmed = text.trim().toLowerCase()
+  if (trimmed === "auto") return Option.some(null)
+  const match = /^(\d{1,9}(?:\.\d{1,3})?)\s*\/\s*(s|sec|m|min|h)$/.exec(trimmed)
+  const perSecond = Number(match?.[1]) / (rateUnits[match?.[2] ?? ""] ?? Number.NaN)
+  return perSecond > 0 && perSecond <= 100_000 ? Option.some(perSecond) : Option.none()
+}
+
+/** The calls in flight when nobody says otherwise. */
+export const defaultConcurrency = 64
+
+/** Reads 1 to 1024 calls in flight; `auto` is {@link defaultConcurrency}. */
+export const concurrency = (text: string): Option.Option<number> => {
+  const trimmed = text.trim().toLowerCase()
+  if (trimmed === "auto") return Option.some(defaultConcurrency)
+  const value = /^\d{1,4}$/.test(trimmed) ? Number(trimmed) : 0
+  return value >= 1 && value <= 1024 ? Option.some(value) : Option.none()
+}

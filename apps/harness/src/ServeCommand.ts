@@ -1,0 +1,63 @@
+/**
+ * `milepost-harness serve`: the simulator as a server, until it is told to stop.
+ */
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Faults from "@milepost/simulator/Faults"
+import * as Simulator from "@milepost/simulator/Simulator"
+import * as SimulatorServer from "@milepost/simulator/SimulatorServer"
+import * as World from "@milepost/simulator/World"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
+import { Refused } from "./Refused.js"
+
+/** What `serve` is asked for, as texts of the command line. */
+export interface Arguments {
+  readonly port?: string
+  readonly world?: string
+  readonly seed?: string
+  readonly faults?: string
+}
+
+const refused = (line: string): Refused => new Refused({ lines: [line] })
+
+const whole = (flag: string, text: string | undefined): Effect.Effect<number, Refused> =>
+  text === undefined
+    ? Effect.succeed(0)
+    : /^\d{1,9}$/.test(text)
+    ? Effect.succeed(Number(text))
+    : refused(`${flag}: ${JSON.stringify(text)} is not a whole number from 0`)
+
+const fromFile = <A>(
+  file: string,
+  read: (text: string) => Either.Either<A, { readonly message: string }>
+): Effect.Effect<A, Refused, FileSystem.FileSystem> =>
+  Effect.flatMap(FileSystem.FileSystem, (files) => files.readFileString(file)).pipe(
+    Effect.mapError(() => refused(`${file}: cannot be read`)),
+    Effect.flatMap((text) =>
+      Effect.mapError(read(text), ({ message }) =>
+        new Refused({ lines: message.split("\n").map((line) => `${file}: ${line}`) }))
+    )
+  )
+
+const announced = (url: string, served: World.World): string =>
+  [
+    `The simulator listens at ${url}`,
+    ...Object.entries(SimulatorServer.variables(url, served)).map(([name, value]) => `${name}=${value}`)
+  ].join("\n")
+
+/** Serves until it is interrupted; fails with {@link Refused} where a file or the port cannot be used. */
+export const command = (given: Arguments): Effect.Effect<never, Refused, FileSystem.FileSystem> =>
+  Effect.gen(function*() {
+    const port = yield* whole("--port", given.port)
+    const seed = yield* whole("--seed", given.seed)
+    const served = given.world === undefined ? World.sample : yield* fromFile(given.world, World.fromText)
+    const faults = given.faults === undefined ? [] : yield* fromFile(given.faults, Faults.fromText)
+    const simulator = yield* Simulator.make(served, { seed, faults })
+    const { url } = yield* SimulatorServer.serve({ port }).pipe(
+      Effect.provideService(Simulator.Simulator, simulator),
+      Effect.mapError(({ message }) => refused(message))
+    )
+    yield* Console.log(announced(url, served))
+    return yield* Effect.never
+  }).pipe(Effect.scoped)

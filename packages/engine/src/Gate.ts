@@ -1,0 +1,77 @@
+/**
+ * What every attempt passes on its way out: a place among the calls in flight, then a turn at the pace of the organisation.
+ *
+ * Repeated attempts pass it as well. What comes back teaches both: latency, refusals, strain.
+ */
+import * as Decode from "@milepost/core/Decode"
+import * as Transport from "@milepost/core/Transport"
+import { NotSent, type TransportError } from "@milepost/core/TransportError"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type { Job } from "./Job.js"
+import * as Pace from "./Pace.js"
+
+const givenUp = new NotSent({ reason: "Closed", message: "the run stopped before this call's turn" })
+
+/** Answers that say that the upstream has too much to do. */
+const strained: ReadonlySet<number> = new Set([429, 461, 503])
+
+const isTimeout = (cause: Cause.Cause<TransportError>): boolean =>
+  Option.exists(Cause.failureOption(cause), (error) => error._tag === "NoAnswer")
+
+/** A wish to give up waiting, seen at once and waited for. */
+export interface Abandon {
+  readonly isAsked: () => boolean
+  readonly asked: Effect.Effect<void>
+}
+
+/** The transport of a job, behind its pace and its places; who waits gives up when that is asked for. */
+export const transport = (
+  { concurrency, pace, progress, transport: inner }: Pick<Job, "concurrency" | "pace" | "progress" | "transport">,
+  abandon: Abandon
+): Transport.Service =>
+  Transport.make((request) =>
+    Effect.clockWith((clock) => {
+      const go = Effect.suspend(() => {
+        const sent = clock.unsafeCurrentTimeMillis()
+        return Effect.onExit(inner.send(request), (exit) =>
+          Effect.sync(() => {
+            const now = clock.unsafeCurrentTimeMillis()
+            progress.called(now - sent, now)
+            if (Exit.isFailure(exit)) {
+              if (isTimeout(exit.cause)) concurrency.observe("strained", sent, now)
+            } else if (strained.has(exit.value.status)) {
+              if (exit.value.status === 429) pace.refused(now, sent, Decode.retryAfterMillis(exit.value.headers))
+              concurrency.observe("strained", sent, now)
+            } else {
+              pace.accepted(now)
+              if (exit.value.status < 500) concurrency.observe("good", sent, now)
+            }
+            concurrency.release()
+          }))
+      })
+
+      /** With a place in hand: waits for the turn. */
+      const turn = (): Effect.Effect<Transport.Response, TransportError> => {
+        const now = clock.unsafeCurrentTimeMillis()
+        const mine = pace.turn(now)
+        if (mine <= now) return go
+        return Effect.flatMap(Pace.wait(pace, mine, abandon.asked), (isMine) => {
+          if (isMine) return go
+          concurrency.release()
+          return givenUp
+        })
+      }
+
+      return concurrency.tryTake()
+        ? turn()
+        // Not a race, which would cost two fibers a call: whoever is in flight gives the place back, and then this one gives up.
+        : Effect.flatMap(concurrency.take, (): Effect.Effect<Transport.Response, TransportError> => {
+          if (!abandon.isAsked()) return turn()
+          concurrency.release()
+          return givenUp
+        })
+    })
+  )

@@ -1,0 +1,4 @@
+import * as Lanes from "./Lanes.js"
+import { EngineSuite } from "../test/EngineSuite.js"
+
+EngineSuite("Lanes.layerInProcess", Lanes.layerInProcess)

@@ -1,0 +1,12 @@
+/** Runs a ledger of Milepost: lanes, pace, concurrency, fuse, progress. */
+export * as Concurrency from "./Concurrency.js"
+export * as Engine from "./Engine.js"
+export * as Fuse from "./Fuse.js"
+export * as Gate from "./Gate.js"
+export * as Job from "./Job.js"
+export * as LaneEntity from "./LaneEntity.js"
+export * as LaneRunner from "./LaneRunner.js"
+export * as Lanes from "./Lanes.js"
+export * as Pace from "./Pace.js"
+export * as Progress from "./Progress.js"
+export * as Settler from "./Settler.js"

@@ -1,0 +1,25 @@
+// npm run demo: the example campaign against an upstream inside the CLI, with the troubles of a real one.
+import { spawnSync } from "node:child_process"
+import { fileURLToPath } from "node:url"
+
+const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url))
+
+const { status } = spawnSync(process.execPath, [
+  at("apps/cli/dist/bin.cjs"),
+  "bulk",
+  "enroll",
+  "examples/spring-campaign.csv",
+  "--sandbox",
+  "--world",
+  "examples/spring-campaign.world.json",
+  "--faults",
+  "examples/spring-campaign.faults.json"
+], { cwd: at("."), stdio: "inherit" })
+
+// The campaign has bad rows, unknown customers and a deactivated group on purpose.
+const someRejected = 1
+if (status !== someRejected) {
+  console.error(`The demo should end with exit code ${someRejected} (some records rejected), not ${status}.`)
+  process.exit(1)
+}
+console.error("\nThe CLI's own exit code was 1: finished, some records rejected, which this campaign has on purpose.")
