@@ -1,7 +1,7 @@
 import { defineConfig } from "rolldown"
 
 // A person waits for the start, so the entry answers --version by itself and the rest is split into chunks that are
-// loaded when a command needs them. Nothing is left external: an installed CLI is its own files and no dependency.
+// loaded when a command needs them. Only libsql stays outside, because its binary comes in a package for each platform.
 const common = {
   platform: "node",
   resolve: { conditionNames: ["@milepost/source", "node", "import", "default"] },
@@ -12,6 +12,7 @@ export default defineConfig([
   {
     ...common,
     input: { start: "src/start.ts" },
+    external: ["libsql"],
     output: {
       dir: "dist",
       format: "esm",

@@ -4,15 +4,19 @@
  * Each is one line for a person, one JSON document for a program, and an exit code.
  */
 import type { NotSentReason } from "@milepost/core/TransportError"
+import type { InputChanged, OpenError, RunNotFound, WrongState } from "@milepost/ledger/LedgerError"
 import * as Data from "effect/Data"
+import { ExitCode } from "./ExitCode.js"
 
-/** Wrong usage, configuration or input: nothing was sent. Exit code 2. */
+/** Wrong usage, configuration or input, or a ledger that cannot be used. */
 export class Refused extends Data.TaggedError("Refused")<{
   /** What kind of mistake it is, for programs: `Usage`, `Configuration`, `Input`, `NotSent`, … */
   readonly tag: string
   readonly message: string
   /** The setting, flag or column to mend, where there is one. */
   readonly setting: string | null
+  /** `refused` (2) as long as nothing was sent. */
+  readonly code?: ExitCode
 }> {}
 
 /** A mistake in the command line. */
@@ -34,3 +38,29 @@ export const notSent = (message: string, reason: NotSentReason | null): Refused 
     message,
     setting: reason === "CredentialsRefused" ? "MILEPOST_OAUTH_KEY" : "MILEPOST_HOST"
   })
+
+/** What can be wrong with a ledger, as one line and what to do about it. */
+export const ledger = (
+  error: InputChanged | OpenError | RunNotFound | WrongState,
+  code: ExitCode = ExitCode.refused
+): Refused => {
+  const refused = (remedy: string, setting: string | null): Refused =>
+    new Refused({ tag: error._tag, message: `${error.message}${remedy}`, setting, code })
+  switch (error._tag) {
+    case "LedgerBusy":
+      return refused("; one process works on a run at a time, milepost bulk show tells how far it is", "RUN")
+    case "LedgerTooNew":
+      return refused("", "RUN")
+    case "LedgerDamaged":
+      return refused("; running the file again is safe: whoever is in already is answered 310119", "RUN")
+    case "LedgerMissing":
+      return refused("; the run was given up before it began, its folder can be removed", "RUN")
+    case "LedgerUnwritable":
+      return refused("; make room or give access, then go on with milepost bulk resume", "--run-dir")
+    case "InputChanged":
+      return refused("; put the file back as it was, or move it away to go on with the rows that the run has", "FILE")
+    case "RunNotFound":
+    case "WrongState":
+      return refused("", "RUN")
+  }
+}

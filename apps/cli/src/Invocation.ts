@@ -38,6 +38,11 @@ export interface OtherFlags {
   readonly format?: string
   readonly dryRun?: boolean
   readonly runDir?: string
+  readonly maxErrors?: string
+  /** `false` by `--no-fuse`. */
+  readonly fuse?: boolean
+  readonly yes?: boolean
+  readonly outcome?: string
   readonly port?: string
 }
 
@@ -45,7 +50,30 @@ export interface OtherFlags {
 export type Flags = ConnectionFlags & RecordFlags & OtherFlags
 
 /** The commands. */
-export type Command = "enroll" | "unenroll" | "status" | "bulk enroll" | "doctor" | "errors" | "sandbox"
+export type Command =
+  | "enroll"
+  | "unenroll"
+  | "status"
+  | "bulk enroll"
+  | "bulk unenroll"
+  | "bulk resume"
+  | "bulk retry"
+  | "bulk undo"
+  | "bulk list"
+  | "bulk show"
+  | "bulk results"
+  | "doctor"
+  | "errors"
+  | "sandbox"
+
+/** The commands that send a run, and so end in order when a person asks for it. */
+export const sending: ReadonlySet<Command> = new Set<Command>([
+  "bulk enroll",
+  "bulk unenroll",
+  "bulk resume",
+  "bulk retry",
+  "bulk undo"
+])
 
 /** A command with its arguments and flags. */
 export interface Invocation {

@@ -10,8 +10,9 @@ Exit codes:
   0   every record is enrolled, was enrolled already, or was a skipped duplicate
   1   finished, some records rejected
   2   wrong usage, configuration or unreadable input: nothing was sent
-  3   stopped early: an answer condemned the rest, or the upstream was lost
-  4   interrupted
+  3   stopped early: an answer condemned what would follow, too many failed, or the upstream was lost;
+      milepost bulk resume goes on
+  4   interrupted; milepost bulk resume goes on
   5   finished, some outcomes unknown
   70  a defect of Milepost`
 
@@ -49,6 +50,25 @@ const withTarget = (command: Command): Command =>
   command
     .option("--group <id>", "the target group")
     .option("--target <id>", "the target (target rule)")
+
+const withRunDir = (command: Command): Command =>
+  command.option("--run-dir <dir>", "where runs keep their files (default: .milepost/runs)")
+
+/** How a run is sent. */
+const withSitting = (command: Command): Command =>
+  withRunDir(command)
+    .option("--rate <rate>", "at most so many calls, e.g. 600/min (default: auto, what the upstream bears)")
+    .option("--concurrency <n>", "calls in flight at most, e.g. 64 (default: auto, what the upstream answers well)")
+    .option("--max-errors <n>", "stop when more records fail than this: a count, or a percentage such as 5%")
+    .option("--no-fuse", "go on where an answer condemns what would follow")
+    .option("-y, --yes", "do not ask")
+
+const withRun = (command: Command): Command =>
+  withSitting(command).option("--dry-run", "read and check everything, send nothing")
+
+const withFile = (command: Command): Command =>
+  withTarget(command.argument("<FILE>", "the file, or - for stdin"))
+    .option("--format <format>", "csv or ndjson (default: by the file's name)")
 
 /** What happens when a command line is complete. */
 export type Dispatch = (invocation: Invocation) => Promise<void>
@@ -109,19 +129,13 @@ export const make = (dispatch: Dispatch): Command => {
   ).addHelpText("after", examples(["milepost status --customer 564332013 --group 2154"]))
     .action(runs("status"))
 
-  const bulk = program.command("bulk").description("Run a whole file.").helpCommand(false)
-  withConnection(
-    withTarget(bulk.command("enroll").description("Enrol every customer of a CSV or NDJSON file, plain or .gz.")
-      .argument("<FILE>", "the file, or - for stdin"))
+  const bulk = program.command("bulk").description("Run a whole file, and look after runs.").helpCommand(false)
+  withRun(withConnection(
+    withFile(bulk.command("enroll").description("Enrol every customer of a CSV or NDJSON file, plain or .gz."))
       .option("--period <refCode>", "for files without periodName; repeat it: one call a period, in order", collect)
       .option("--initial-balance <n>", "for files without initialBalance: a number, or resume")
       .option("--reset-streak", "for files without resetStreakStatus")
-      .option("--format <format>", "csv or ndjson (default: by the file's name)")
-      .option("--dry-run", "read and check everything, send nothing")
-      .option("--rate <rate>", "at most so many calls, e.g. 600/min (default: auto, no pace of ours)")
-      .option("--concurrency <n>", "calls in flight at most (default: auto, 64)")
-      .option("--run-dir <dir>", "where runs keep their files", ".milepost/runs")
-  ).addHelpText(
+  )).addHelpText(
     "after",
     `${
       examples([
@@ -138,6 +152,51 @@ initialBalance is left to the upstream, resume goes on from the value held befor
 A bad row is recorded with line, column and reason, and the run goes on.
 ${exitCodes}`
   ).action(runs("bulk enroll"))
+
+  withRun(withConnection(
+    withFile(bulk.command("unenroll").description("Take every customer of a file out: the current period and all later ones."))
+  )).addHelpText("after", `${examples(["milepost bulk unenroll leavers.csv --group 2154 --target 2309"])}
+
+Columns: customerId, targetGroupId, targetId. Others are carried to the results.
+${exitCodes}`).action(runs("bulk unenroll"))
+
+  withSitting(withConnection(
+    bulk.command("resume").description("Go on with a run after a crash, Ctrl-C, a fuse or new credentials.")
+      .argument("[RUN]", "the run's id (default: the latest)")
+  )).addHelpText("after", `${examples(["milepost bulk resume", "milepost bulk resume 20250101-120000-abcd --rate 300/min"])}\n${exitCodes}`)
+    .action(runs("bulk resume"))
+
+  withSitting(withConnection(
+    bulk.command("retry").description("The rejected and unknown records of a run once more, as a new run.")
+      .argument("[RUN]", "the run's id (default: the latest)")
+  )).addHelpText("after", `${examples(["milepost bulk retry"])}\n${exitCodes}`).action(runs("bulk retry"))
+
+  withSitting(withConnection(
+    bulk.command("undo").description("Un-enrol what a run has enrolled, and only that, as a new run.")
+      .argument("[RUN]", "the run's id (default: the latest)")
+  )).addHelpText("after", `${examples(["milepost bulk undo 20250101-120000-abcd"])}
+
+Who was enrolled already is left alone. The upstream un-enrols from the current period and all later ones.
+${exitCodes}`).action(runs("bulk undo"))
+
+  withRunDir(bulk.command("list").description("List the runs."))
+    .option("--json", "exactly one JSON document on stdout")
+    .addHelpText("after", examples(["milepost bulk list"]))
+    .action(runs("bulk list"))
+
+  withRunDir(bulk.command("show").description("Tell how a run stands.")
+    .argument("[RUN]", "the run's id (default: the latest)"))
+    .option("--json", "exactly one JSON document on stdout")
+    .addHelpText("after", examples(["milepost bulk show", "milepost bulk show 20250101-120000-abcd --json"]))
+    .action(runs("bulk show"))
+
+  withRunDir(bulk.command("results").description("Print the rows of a run with their outcomes, in the order of the input.")
+    .argument("[RUN]", "the run's id (default: the latest)"))
+    .option("--outcome <word>", "only enrolled, unenrolled, already_enrolled, rejected, unknown or skipped")
+    .option("--format <format>", "csv (default) or ndjson")
+    .option("--json", "exactly one JSON document on stdout")
+    .addHelpText("after", examples(["milepost bulk results --outcome rejected", "milepost bulk results --format ndjson > results.ndjson"]))
+    .action(runs("bulk results"))
 
   withConnection(program.command("doctor").description("Check configuration, DNS, TLS, credentials and scope."))
     .addHelpText("after", examples(["milepost doctor", "milepost doctor --profile staging --json"]))

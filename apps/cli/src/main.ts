@@ -7,17 +7,20 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
 import type * as World from "@milepost/simulator/World"
 import type { Transport } from "@milepost/core/Transport"
+import { LedgerUnwritable } from "@milepost/ledger/LedgerError"
 import { setFlagsFromString } from "node:v8"
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Cancellation from "./bulk/Cancellation.js"
+import * as Ledgers from "./bulk/Ledgers.js"
 import { ExitCode } from "./ExitCode.js"
 import * as Failure from "./Failure.js"
-import type { Flags, Invocation } from "./Invocation.js"
+import { type Flags, type Invocation, sending } from "./Invocation.js"
 import * as NodeOutput from "./output/NodeOutput.js"
 import { failureDocument, Output } from "./output/Output.js"
 import * as Profile from "./settings/Profile.js"
@@ -104,21 +107,55 @@ const upstreamLayer = (
  */
 const keepHeapSmall = Effect.sync(() => setFlagsFromString("--heap-growing-percent=40"))
 
+/** Ledgers in files, and lanes on Effect Cluster over the same connection. */
+const ledgersLayer: Layer.Layer<Ledgers.Ledgers> = Layer.succeed(Ledgers.Ledgers, {
+  open: (path, { create }) =>
+    Effect.gen(function*() {
+      const [Engine, { Ledger }, LibsqlLedger] = yield* Effect.promise(() =>
+        Promise.all([import("@milepost/engine/Engine"), import("@milepost/ledger/Ledger"), import("@milepost/ledger/LibsqlLedger")])
+      )
+      const context = yield* LibsqlLedger.make({ path, create })
+      const lanes = Engine.layerSingle.pipe(Layer.provideMerge(Layer.succeedContext(context)))
+      return {
+        ledger: Context.get(context, Ledger),
+        send: (run, options) =>
+          Effect.provide(Engine.run(run, options), lanes).pipe(
+            // The tables of the lanes' messages are made in the ledger's own file.
+            Effect.catchTag("SqlError", () => new LedgerUnwritable({ path, reason: "its tables of messages cannot be made" }))
+          )
+      }
+    })
+})
+
 const bulk = (invocation: Invocation) =>
   Effect.gen(function*() {
     yield* keepHeapSmall
-    const [Bulk, Metered, Paced] = yield* Effect.promise(() =>
-      Promise.all([import("./commands/Bulk.js"), import("./bulk/Metered.js"), import("./bulk/Paced.js")])
+    const { command, flags } = invocation
+    const [Bulk, BulkLook, BulkRun] = yield* Effect.promise(() =>
+      Promise.all([import("./commands/Bulk.js"), import("./commands/BulkLook.js"), import("./commands/BulkRun.js")])
     )
-    if (invocation.flags.dryRun === true) return yield* Bulk.dryRun(invocation)
-    const { callsPerSecond } = yield* Upstream.limits(yield* Settings.Settings)
-    // The meter counts what leaves, so it stands behind the pace.
-    const transport = Paced.layer(callsPerSecond).pipe(
-      Layer.provideMerge(Metered.layer),
-      Layer.provide(upstreamLayer(invocation.flags))
-    )
-    return yield* Effect.provide(Bulk.liveRun(invocation), transport)
-  })
+    const upstream = upstreamLayer(flags)
+    switch (command) {
+      case "bulk list":
+        return yield* BulkLook.list(invocation)
+      case "bulk show":
+        return yield* BulkLook.show(invocation)
+      case "bulk results":
+        return yield* BulkLook.results(invocation)
+      case "bulk resume":
+        return yield* Effect.provide(BulkRun.resume(invocation), upstream)
+      case "bulk retry":
+        return yield* Effect.provide(BulkRun.retry(invocation), upstream)
+      case "bulk undo":
+        return yield* Effect.provide(BulkRun.undo(invocation), upstream)
+      default: {
+        const operation = command === "bulk unenroll" ? "unenroll" : "enroll"
+        return flags.dryRun === true
+          ? yield* Bulk.dryRun(invocation, operation)
+          : yield* Effect.provide(Bulk.liveRun(invocation, operation), upstream)
+      }
+    }
+  }).pipe(Effect.provide(ledgersLayer))
 
 const program = (invocation: Invocation) => {
   const { args, command, flags } = invocation
@@ -138,6 +175,13 @@ const program = (invocation: Invocation) => {
       return Effect.flatMap(Effect.promise(() => import("./commands/Errors.js")), (Errors) =>
         Errors.command(args[0]))
     case "bulk enroll":
+    case "bulk unenroll":
+    case "bulk resume":
+    case "bulk retry":
+    case "bulk undo":
+    case "bulk list":
+    case "bulk show":
+    case "bulk results":
       return bulk(invocation)
     case "doctor":
       return Effect.gen(function*() {
@@ -167,7 +211,7 @@ const failed = (cause: Cause.Cause<Failure.Refused>, output: Output["Type"], inv
   const failure = Cause.failureOption(cause)
   if (failure._tag === "Some") {
     report(failure.value.tag, failure.value.message, failure.value.setting)
-    return ExitCode.refused
+    return failure.value.code ?? ExitCode.refused
   }
   report("Defect", "this is a defect of Milepost; please report it with what follows", null)
   output.note(Cause.pretty(cause))
@@ -193,7 +237,7 @@ export const main = async (invocation: Invocation): Promise<ExitCode> => {
       if (output.json) output.result(failureDocument("Interrupted", "ended at once", null))
       process.exit(ExitCode.interrupted)
     }
-    if (invocation.command === "bulk enroll" && invocation.flags.dryRun !== true) {
+    if (sending.has(invocation.command) && invocation.flags.dryRun !== true) {
       output.note("Ending: calls in flight get their answer. Once more to end at once.")
       Effect.runSync(Deferred.succeed(requested, undefined))
     } else {
@@ -204,7 +248,7 @@ export const main = async (invocation: Invocation): Promise<ExitCode> => {
   process.on("SIGTERM", onSignal)
   const exit = await Effect.runPromise(Fiber.await(fiber))
   // Input that was given up would keep the process waiting for its end.
-  if (invocation.command === "bulk enroll") process.stdin.destroy()
+  if (sending.has(invocation.command)) process.stdin.destroy()
   process.off("SIGINT", onSignal)
   process.off("SIGTERM", onSignal)
   return Exit.match(exit, {

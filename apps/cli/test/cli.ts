@@ -7,6 +7,8 @@ import { fileURLToPath } from "node:url"
 
 const bin = fileURLToPath(new URL("../dist/bin.cjs", import.meta.url))
 
+const noNameServer = fileURLToPath(new URL("noNameServer.cjs", import.meta.url))
+
 /** How a process ended. */
 export interface Ran {
   readonly code: number | null
@@ -35,7 +37,7 @@ export interface Options {
 
 /** Starts the CLI in an environment that holds nothing but what is given. */
 export const start = (args: ReadonlyArray<string>, options: Options = {}): Running => {
-  const child = spawn(process.execPath, [bin, ...args], {
+  const child = spawn(process.execPath, ["--require", noNameServer, bin, ...args], {
     cwd: options.cwd ?? process.cwd(),
     env: { PATH: process.env["PATH"] ?? "", HOME: "/nonexistent", ...options.env }
   })

@@ -1,8 +1,8 @@
 /**
- * Finds rows that ask for what an earlier row asked for already, exactly and with flat memory.
+ * Counts calls that an earlier row has asked for already, exactly and with flat memory.
  *
- * Rows are dealt by customer into partitions that overflow to disk; at the end each partition is looked at alone. A
- * million rows are 16 MB of files, whatever the memory.
+ * Calls are dealt by customer into partitions that overflow to disk; at the end each partition is looked at alone. A
+ * million calls are 12 MB of files, whatever the memory.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import type { PlatformError } from "@effect/platform/Error"
@@ -10,23 +10,21 @@ import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 
 const partitions = 64
-/** customerId (8 bytes), combination (4), line (4). */
-const entryBytes = 16
+/** customerId (8 bytes), place (4). */
+const entryBytes = 12
 const entriesHeld = 4096
 
-/** Lines that repeat an earlier one, ascending, each with that earlier line. */
+/** What repeats something earlier. */
 export interface Found {
   readonly count: number
-  /** How many of them ask for this combination, in the words of {@link Finder.add}. */
-  readonly countOf: (combination: string) => number
-  /** The earlier line that `line` repeats, or `undefined`. Ask in ascending order of lines. */
-  readonly firstOf: (line: number) => number | undefined
+  /** How many of them go to this place, in the words of {@link Finder.add}. */
+  readonly countOf: (place: string) => number
 }
 
-/** Collects rows, then says which repeat which. */
+/** Collects calls, then says how many repeat another one. */
 export interface Finder {
-  /** Notes a row: its line, its customer, and everything else that makes it the same, as a text. */
-  readonly add: (line: number, customerId: number, combination: string) => void
+  /** Notes a call: its customer, and everything else that makes it the same, as a text. */
+  readonly add: (customerId: number, place: string) => void
   /** Moves full partitions to disk; call it between batches. */
   readonly overflow: Effect.Effect<void, PlatformError>
   readonly finish: Effect.Effect<Found, PlatformError>
@@ -38,41 +36,15 @@ interface Partition {
   file: FileSystem.File | null
 }
 
-interface Repeat {
-  readonly line: number
-  readonly first: number
-  readonly combination: number
-}
-
-const repeats = (views: ReadonlyArray<DataView>): ReadonlyArray<Repeat> => {
-  const seen = new Map<string, number>()
-  const found: Array<Repeat> = []
+/** Adds how many calls of a partition repeat another one of it, by place. */
+const countRepeats = (views: ReadonlyArray<DataView>, counts: Map<number, number>): void => {
+  const seen = new Set<string>()
   for (const view of views) {
     for (let at = 0; at < view.byteLength; at += entryBytes) {
-      const combination = view.getUint32(at + 8)
-      const key = `${view.getFloat64(at)}/${combination}`
-      const line = view.getUint32(at + 12)
-      const first = seen.get(key)
-      if (first === undefined) seen.set(key, line)
-      else found.push({ line, first, combination })
-    }
-  }
-  return found
-}
-
-const foundOf = (all: ReadonlyArray<Repeat>, combinations: ReadonlyMap<string, number>): Found => {
-  const ascending = all.toSorted((left, right) => left.line - right.line)
-  const lines = Float64Array.from(ascending, ({ line }) => line)
-  const firsts = Float64Array.from(ascending, ({ first }) => first)
-  const counts = new Map<number, number>()
-  for (const { combination } of all) counts.set(combination, (counts.get(combination) ?? 0) + 1)
-  let next = 0
-  return {
-    count: lines.length,
-    countOf: (combination) => counts.get(combinations.get(combination) ?? -1) ?? 0,
-    firstOf: (line) => {
-      while (next < lines.length && (lines[next] ?? Infinity) < line) next += 1
-      return lines[next] === line ? firsts[next] : undefined
+      const place = view.getUint32(at + 8)
+      const key = `${view.getFloat64(at)}/${place}`
+      if (seen.has(key)) counts.set(place, (counts.get(place) ?? 0) + 1)
+      else seen.add(key)
     }
   }
 }
@@ -81,7 +53,7 @@ const foundOf = (all: ReadonlyArray<Repeat>, combinations: ReadonlyMap<string, n
 export const make: Effect.Effect<Finder, PlatformError, FileSystem.FileSystem | Scope.Scope> = Effect.gen(function*() {
   const files = yield* FileSystem.FileSystem
   const scope = yield* Effect.scope
-  const combinations = new Map<string, number>()
+  const places = new Map<string, number>()
   const parts: ReadonlyArray<Partition> = Array.from({ length: partitions }, () => ({
     view: new DataView(new ArrayBuffer(entriesHeld * entryBytes)),
     held: 0,
@@ -120,11 +92,11 @@ export const make: Effect.Effect<Finder, PlatformError, FileSystem.FileSystem | 
     })
 
   return {
-    add: (line, customerId, combination) => {
-      let id = combinations.get(combination)
+    add: (customerId, place) => {
+      let id = places.get(place)
       if (id === undefined) {
-        id = combinations.size
-        combinations.set(combination, id)
+        id = places.size
+        places.set(place, id)
       }
       const part = parts[customerId % partitions]
       if (part === undefined) return
@@ -132,7 +104,6 @@ export const make: Effect.Effect<Finder, PlatformError, FileSystem.FileSystem | 
       if (at === part.view.byteLength) grow(part)
       part.view.setFloat64(at, customerId)
       part.view.setUint32(at + 8, id)
-      part.view.setUint32(at + 12, line)
       part.held += 1
     },
     overflow: Effect.forEach(
@@ -140,10 +111,15 @@ export const make: Effect.Effect<Finder, PlatformError, FileSystem.FileSystem | 
       (part, index) => part.held >= entriesHeld ? spill(part, index) : Effect.void,
       { discard: true }
     ),
-    finish: Effect.map(
-      Effect.forEach(parts, (part) =>
-        Effect.map(spilled(part), (view) => repeats([view, new DataView(part.view.buffer, 0, part.held * entryBytes)]))),
-      (found) => foundOf(found.flat(), combinations)
-    )
+    finish: Effect.gen(function*() {
+      const counts = new Map<number, number>()
+      for (const part of parts) {
+        countRepeats([yield* spilled(part), new DataView(part.view.buffer, 0, part.held * entryBytes)], counts)
+      }
+      return {
+        count: [...counts.values()].reduce((sum, count) => sum + count, 0),
+        countOf: (place) => counts.get(places.get(place) ?? -1) ?? 0
+      }
+    })
   }
 })

@@ -1,22 +1,9 @@
-/**
- * Shows how far a run is: a line that redraws itself on a terminal, else a line every five seconds.
- */
-import * as Clock from "effect/Clock"
+/** Shows how far a run is: a line that redraws itself on a terminal, else a line every five seconds. */
+import * as EngineProgress from "@milepost/engine/Progress"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { count, type Service as Output } from "../output/Output.js"
-import type { Service as Meter } from "./Metered.js"
-import type { Tally } from "./Tally.js"
-
-/** What progress is made of at one moment. */
-export interface Snapshot {
-  readonly rows: number
-  readonly totalRows: number
-  readonly sent: number
-  readonly callsPerSecond: number
-  /** Seconds to go at the present speed; `null` while nobody can tell. */
-  readonly etaSeconds: number | null
-  readonly tally: Tally
-}
 
 /** A length of time as people say it: `42 s`, `3 min`, `2 h 10 min`, `4 d 3 h`. */
 export const duration = (seconds: number): string => {
@@ -29,6 +16,10 @@ export const duration = (seconds: number): string => {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`
 }
 
+/** A rate as people write it: `600/min`, `12/s`. */
+export const rate = (callsPerSecond: number): string =>
+  callsPerSecond < 20 ? `${count(Math.round(callsPerSecond * 60))}/min` : `${count(Math.round(callsPerSecond))}/s`
+
 const barWidth = 20
 
 const bar = (share: number): string => {
@@ -36,56 +27,44 @@ const bar = (share: number): string => {
   return `${"█".repeat(full)}${"░".repeat(barWidth - full)}`
 }
 
+const words = [
+  ["enrolled", "enrolled"],
+  ["unenrolled", "un-enrolled"],
+  ["already_enrolled", "already"],
+  ["rejected", "rejected"],
+  ["unknown", "unknown"],
+  ["skipped", "skipped"]
+] as const
+
 /** One line of progress. */
-export const line = (snapshot: Snapshot, withBar: boolean): string => {
-  const { counts } = snapshot.tally
-  const share = snapshot.totalRows === 0 ? 1 : snapshot.rows / snapshot.totalRows
-  const eta = snapshot.etaSeconds === null ? "" : `, ${duration(snapshot.etaSeconds)} to go`
-  const outcomes = [
-    ["enrolled", counts.enrolled],
-    ["already", counts.already_enrolled],
-    ["rejected", counts.rejected],
-    ["unknown", counts.unknown],
-    ["skipped", counts.skipped]
-  ] as const
-  const shown = outcomes.filter(([, value]) => value > 0).map(([word, value]) => `${word} ${count(value)}`).join(" · ")
-  const percent = `${Math.floor(share * 100)} %`.padStart(5)
-  return `${withBar ? `${bar(share)} ` : ""}${percent}  ${count(snapshot.rows)}/${count(snapshot.totalRows)} rows  ${
-    count(Math.round(snapshot.callsPerSecond))
-  } calls/s${eta}${shown === "" ? "" : `  ${shown}`}`
+export const line = (snapshot: EngineProgress.Snapshot, withBar: boolean): string => {
+  const { callsPerSecond, concurrency, done, etaSeconds, inFlight, latency, limitPerSecond, outcomes, total } = snapshot
+  const share = total === 0 ? 1 : done / total
+  const waiting = EngineProgress.waitingLine(snapshot)
+  const parts = [
+    `${withBar ? `${bar(share)} ` : ""}${`${Math.floor(share * 100)} %`.padStart(5)}`,
+    `${count(done)}/${count(total)}`,
+    `${rate(callsPerSecond)}${limitPerSecond === null ? "" : ` of ${rate(limitPerSecond)}`}`,
+    etaSeconds === null ? null : `${duration(etaSeconds)} to go`,
+    waiting,
+    words.filter(([word]) => outcomes[word] > 0).map(([word, name]) => `${name} ${count(outcomes[word])}`).join(" · "),
+    latency === null ? null : `p50 ${Math.round(latency.p50)} p95 ${Math.round(latency.p95)} p99 ${Math.round(latency.p99)} ms`,
+    `${inFlight}/${concurrency} in flight`
+  ]
+  return parts.filter((part) => part !== null && part !== "").join("  ")
 }
 
-const redrawMillis = 100
-const lineMillis = 5_000
+const redrawEvery: Duration.DurationInput = "100 millis"
+const lineEvery: Duration.DurationInput = "5 seconds"
 
-/** Shows progress until interrupted; the speed is that of the last two seconds or so. */
-export const show = (options: {
-  readonly output: Output
-  readonly meter: Meter
-  readonly tally: Tally
-  readonly totalRows: number
-}): Effect.Effect<never> =>
-  Effect.gen(function*() {
-    const { meter, output, tally, totalRows } = options
-    const startedMillis = yield* Clock.currentTimeMillis
-    const samples: Array<readonly [millis: number, sent: number, rows: number]> = [[startedMillis, meter.sent, tally.rows]]
-    while (true) {
-      yield* Effect.sleep(output.interactive ? redrawMillis : lineMillis)
-      const now = yield* Clock.currentTimeMillis
-      samples.push([now, meter.sent, tally.rows])
-      while (samples.length > 2 && now - (samples[0]?.[0] ?? now) > Math.max(2_000, 2 * lineMillis)) samples.shift()
-      const [sinceMillis, sentBefore, rowsBefore] = samples[0] ?? [startedMillis, 0, 0]
-      const seconds = Math.max(0.001, (now - sinceMillis) / 1000)
-      const rowsPerSecond = (tally.rows - rowsBefore) / seconds
-      const text = line({
-        rows: tally.rows,
-        totalRows,
-        sent: meter.sent,
-        callsPerSecond: (meter.sent - sentBefore) / seconds,
-        etaSeconds: rowsPerSecond > 0 ? (totalRows - tally.rows) / rowsPerSecond : null,
-        tally
-      }, output.interactive)
-      if (output.interactive) output.redraw(text)
-      else output.note(text.trim())
-    }
-  })
+/** Shows progress until interrupted. */
+export const show = (output: Output, progress: EngineProgress.Progress): Effect.Effect<void> =>
+  Stream.runForEach(
+    EngineProgress.changes(progress, output.interactive ? redrawEvery : lineEvery),
+    (snapshot) =>
+      Effect.sync(() => {
+        const text = line(snapshot, output.interactive)
+        if (output.interactive) output.redraw(text)
+        else output.note(text.trim())
+      })
+  )

@@ -1,86 +1,142 @@
-/** What a run says at its end: a table for people, one document for programs. */
+/** What is told of a run: a table for people, one document for programs. */
 import * as ErrorCatalog from "@milepost/core/ErrorCatalog"
+import type * as Outcome from "@milepost/core/Outcome"
 import { count, type Service as Output } from "../output/Output.js"
 import * as Table from "../output/Table.js"
-import type { Ended } from "./BulkEnroll.js"
 import type { Plan } from "./Plan.js"
-import { duration } from "./Progress.js"
-import type { RunFolder } from "./RunFolder.js"
-import type { Tally } from "./Tally.js"
+import { duration, rate } from "./Progress.js"
+import * as RunFolder from "./RunFolder.js"
+import * as Standing from "./Standing.js"
 
-/** Everything that is known at the end of a run. */
-export interface Finished {
-  readonly folder: RunFolder
-  readonly ended: Ended
-  readonly tally: Tally
-  readonly calls: number
-  readonly seconds: number
+/** Everything that is known of a run. */
+export interface Told {
+  readonly folder: RunFolder.RunFolder
+  readonly standing: Standing.Standing
+  /** How long this sitting took; `null` where nobody sat. */
+  readonly seconds: number | null
+  /** Calls a second that the upstream bore; `null` where it never refused. */
+  readonly learntRate: number | null
+  /** Whether `results.csv` and `failed.csv` are as the run stands. */
+  readonly isWritten: boolean
 }
 
-/** The document of `--json`, which is `run.json` as well. `resume` is `null`: runs cannot be resumed yet. */
-export const document = ({ calls, ended, folder, seconds, tally }: Finished) => {
-  const { already_enrolled, enrolled, rejected, skipped, unknown } = tally.counts
+/** The command that does something with a run. */
+export const command = (verb: string, { run, runs }: RunFolder.RunFolder): string =>
+  `milepost bulk ${verb} ${run}${runs === RunFolder.runsByDefault ? "" : ` --run-dir ${runs}`}`
+
+/** The words of a run, without the one that it cannot have. */
+const countsOf = ({ counts, run }: Standing.Standing): Readonly<Partial<Record<Outcome.Word, number>>> => {
+  const { enrolled, unenrolled, ...others } = counts
+  return run.operation === "enroll" ? { enrolled, ...others } : { unenrolled, ...others }
+}
+
+const time = (millis: number | null): string | null => (millis === null ? null : new Date(millis).toISOString())
+
+/** The document of `--json`, which is `run.json` as well. */
+export const document = ({ folder, isWritten, learntRate, seconds, standing }: Told) => {
+  const { run } = standing
   return {
-    run: folder.run,
-    state: ended.state,
-    counts: { enrolled, already_enrolled, rejected, unknown, skipped },
-    calls,
-    seconds: Math.round(seconds * 1000) / 1000,
-    resume: null,
-    stop: ended.stop === null ? null : { reason: ended.stop.reason, message: ended.stop.message },
-    rows: tally.rows,
-    warnings: tally.warnings,
-    refusals: [...tally.refusals.values()].map(({ code, count: times, message }) => ({ code, message, count: times })),
-    results: folder.results,
-    failed: folder.failed
+    run: run.id,
+    state: standing.state,
+    counts: countsOf(standing),
+    calls: run.calls,
+    seconds: seconds === null ? null : Math.round(seconds * 1000) / 1000,
+    resume: Standing.isResumable(standing) ? command("resume", folder) : null,
+    stop: standing.stop,
+    operation: run.operation,
+    input: run.input.name,
+    parent: run.parent,
+    rows: run.rows,
+    badRows: run.badRows,
+    duplicates: run.duplicates,
+    open: standing.open,
+    warnings: run.warnings,
+    refusals: standing.refusals.map(({ code, message, outcome, records }) => ({ outcome, code, message, count: records })),
+    learntPerMinute: learntRate === null ? null : Math.round(learntRate * 60),
+    created: time(run.createdMillis),
+    started: time(run.startedMillis),
+    ended: time(run.endedMillis),
+    results: isWritten ? folder.results : null,
+    failed: isWritten ? RunFolder.failed(folder, run.input.format) : null
   }
 }
 
-const meanings: ReadonlyArray<readonly [keyof Tally["counts"], string]> = [
-  ["enrolled", "accepted by the upstream"],
-  ["already_enrolled", "were in before (310119)"],
-  ["rejected", "refused for good, see below"],
-  ["unknown", "may or may not be in: run them again"],
-  ["skipped", "never sent"]
-]
+/** The document of a run. */
+export type Document = ReturnType<typeof document>
 
-const refusalRows = (tally: Tally): ReadonlyArray<ReadonlyArray<string>> =>
-  [...tally.refusals.values()]
-    .sort((left, right) => right.count - left.count)
-    .map((refusal) => {
-      const entry = typeof refusal.code === "number" ? ErrorCatalog.find(refusal.code) : undefined
-      const meaning = refusal.code === "input" ? "Rows that cannot be sent; each says why." : entry?.meaning ?? refusal.message
-      const remedy = refusal.code === "input" ? `e.g. ${refusal.message}` : entry?.remedy ?? ""
-      return [count(refusal.count), String(refusal.code ?? "no answer"), `${meaning} ${remedy}`.trim()]
-    })
+const meanings: Readonly<Record<Outcome.Word, string>> = {
+  enrolled: "accepted by the upstream",
+  unenrolled: "accepted by the upstream",
+  already_enrolled: "were in before (310119)",
+  rejected: "refused for good, see below",
+  unknown: "may or may not be done: milepost bulk retry",
+  skipped: "never sent, see below"
+}
 
-/** The table for people, and where the files are. */
-export const text = (finished: Finished, output: Output): string => {
-  const { calls, ended, folder, seconds, tally } = finished
-  const headline = {
-    finished: output.style("green", "Finished"),
-    stopped: output.style("red", "Stopped early"),
-    interrupted: output.style("yellow", "Interrupted")
-  }[ended.state]
-  const rows = meanings
-    .filter(([word]) => tally.counts[word] > 0 || word === "enrolled")
-    .map(([word, meaning]) => [word, count(tally.counts[word]), meaning])
-  const speed = calls === 0 ? "" : `, ${count(Math.round(calls / Math.max(seconds, 0.001)))} a second`
+const inputRemedy = "Rows that cannot be sent; each says why."
+
+const whatToDo = ({ code, message, outcome }: Standing.Standing["refusals"][number]): string => {
+  if (outcome === "skipped") {
+    return code === "duplicate" ? "Repeat an earlier row; nothing to do." : message
+  }
+  if (code === "input") return `${inputRemedy} e.g. ${message}`
+  const entry = typeof code === "number" ? ErrorCatalog.find(code) : undefined
+  return entry === undefined ? message : `${entry.meaning} ${entry.remedy}`
+}
+
+const refusalRows = ({ refusals }: Standing.Standing): ReadonlyArray<ReadonlyArray<string>> =>
+  refusals.map((refusal) => [count(refusal.records), refusal.outcome, String(refusal.code ?? "no answer"), whatToDo(refusal)])
+
+const headlines: Readonly<Record<Standing.State, readonly [words: string, style: "green" | "yellow" | "red"]>> = {
+  importing: ["Cut off while its input was read", "yellow"],
+  ready: ["Ready to be sent", "yellow"],
+  running: ["Cut off while it ran", "yellow"],
+  finished: ["Finished", "green"],
+  stopped: ["Stopped early", "red"],
+  interrupted: ["Interrupted", "yellow"]
+}
+
+/** Everything was sent but the records of a place that an answer has condemned. */
+const isCutShort = ({ run, state }: Standing.Standing): boolean => run.state === "finished" && state === "stopped"
+
+const spent = (seconds: number | null, calls: number): string => {
+  if (seconds === null) return ""
+  return ` after ${seconds < 10 ? `${seconds.toFixed(1)} s` : duration(seconds)}${
+    calls === 0 ? "" : `, ${count(Math.round(calls / Math.max(seconds, 0.001)))} calls a second`
+  }`
+}
+
+const hints = ({ folder, isWritten, standing }: Told): ReadonlyArray<string | null> => {
+  const { counts, notSent, run } = standing
+  const hasFailed = counts.rejected + counts.unknown + notSent > 0
+  return [
+    isWritten ? `Results  ${folder.results}` : `Results  ${command("results", folder)}`,
+    isWritten && hasFailed ? `To mend  ${RunFolder.failed(folder, run.input.format)}` : null,
+    Standing.isResumable(standing) ? `Go on    ${command("resume", folder)}` : null,
+    !Standing.isResumable(standing) && counts.unknown > 0 ? `Settle   ${command("retry", folder)}` : null
+  ]
+}
+
+/** The table for people, and where the files are. `calls` are those of this sitting. */
+export const text = (told: Told, output: Output, calls: number): string => {
+  const { learntRate, seconds, standing } = told
+  const { refusals, run, stop } = standing
+  const [words, style] = isCutShort(standing) ? ["Finished, but for what a fuse kept back", "red"] as const : headlines[standing.state]
+  const rows = Object.entries(countsOf(standing))
+    .filter(([word, records], index) => index === 0 || (records > 0 && word in meanings))
+    .map(([word, records]) => [word, count(records), meanings[word as Outcome.Word]])
   const parts = [
-    `${headline} after ${seconds < 10 ? `${seconds.toFixed(1)} s` : duration(seconds)}: ${count(tally.rows)} rows, ${count(calls)} calls${speed}.`,
-    ended.stop === null ? null : `${ended.stop.reason === "cancelled" ? "Why" : output.style("red", "Why")}: ${ended.stop.message}`,
+    `${output.style(style, words)}${spent(seconds, calls)}. Run ${run.id}: ${count(run.rows)} rows, ${count(run.calls)} calls.`,
+    stop === null ? null : `${stop.reason === "cancelled" ? "Why" : output.style("red", "Why")}: ${stop.message}`,
     "",
     Table.render({ head: ["outcome", "records", "meaning"], rows, right: [1] }),
-    tally.refusals.size === 0
+    refusals.length === 0
       ? null
-      : `\n${Table.render({ head: ["records", "code", "what to do"], rows: refusalRows(tally), right: [0, 1] })}`,
-    tally.warnings === 0 ? null : `\n${count(tally.warnings)} warnings: see the column message of the results.`,
+      : `\n${Table.render({ head: ["records", "outcome", "code", "what to do"], rows: refusalRows(standing), right: [0] })}`,
+    run.warnings === 0 ? null : `\n${count(run.warnings)} warnings: see the column message of the results.`,
+    learntRate === null ? null : `\nThe upstream bears ${rate(learntRate)}; the next run of this organisation starts there.`,
     "",
-    `Results  ${folder.results}`,
-    tally.counts.rejected + tally.counts.unknown + tally.notSent === 0 ? null : `To mend  ${folder.failed}`,
-    ended.state === "finished"
-      ? null
-      : "Running the file again is safe: whoever is in already is answered 310119 and counted as done."
+    ...hints(told)
   ]
   return parts.filter((part) => part !== null).join("\n")
 }
@@ -90,11 +146,11 @@ export const planText = (plan: Plan, callsPerSecond: number | null): string => {
   const destinations = plan.destinations.slice(0, 20).map(({ calls, periodName, targetGroupId, targetId }) => [
     String(targetGroupId),
     String(targetId),
-    periodName ?? "(streak)",
+    periodName ?? "-",
     count(calls)
   ])
   const parts = [
-    `${count(plan.rows)} rows: ${count(plan.calls)} calls, ${count(plan.duplicates.count)} duplicates, ${count(plan.badRows)} bad rows. Nothing was sent.`,
+    `${count(plan.rows)} rows: ${count(plan.calls)} calls, ${count(plan.duplicates)} duplicates, ${count(plan.badRows)} bad rows. Nothing was sent.`,
     "",
     Table.render({ head: ["group", "target", "period", "calls"], rows: destinations, right: [0, 1, 3] }),
     plan.destinations.length > destinations.length ? `and ${plan.destinations.length - destinations.length} more` : null,
@@ -102,8 +158,8 @@ export const planText = (plan: Plan, callsPerSecond: number | null): string => {
     ...plan.badExamples.map((example) => `  ${example}`),
     "",
     callsPerSecond === null
-      ? "How long it takes depends on the upstream's limit; give --rate to see an estimate."
-      : `At ${callsPerSecond * 60}/min it takes ${duration(plan.calls / callsPerSecond)}.`
+      ? "How long it takes depends on the upstream's limit, which is not known yet; give --rate to see an estimate."
+      : `At ${rate(callsPerSecond)} it takes ${duration(plan.calls / callsPerSecond)}.`
   ]
   return parts.filter((part) => part !== null).join("\n")
 }
@@ -113,7 +169,7 @@ export const planDocument = (plan: Plan, callsPerSecond: number | null) => ({
   dryRun: true,
   rows: plan.rows,
   calls: plan.calls,
-  duplicates: plan.duplicates.count,
+  duplicates: plan.duplicates,
   badRows: plan.badRows,
   badExamples: plan.badExamples,
   destinations: plan.destinations,

@@ -1,142 +1,217 @@
-/** `milepost bulk enroll`: a whole file, from plan to results. */
+/** `milepost bulk enroll` and `bulk unenroll`: a whole file, from its plan or its import to its results. */
 import * as FileSystem from "@effect/platform/FileSystem"
-import type * as Path from "@effect/platform/Path"
 import type { PlatformError } from "@effect/platform/Error"
+import * as Path from "@effect/platform/Path"
 import type { Transport } from "@milepost/core/Transport"
-import * as Clock from "effect/Clock"
+import type { MaxErrors } from "@milepost/engine/Fuse"
+import type { Operation } from "@milepost/ledger/Run"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as BulkEnroll from "../bulk/BulkEnroll.js"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
 import { Cancellation } from "../bulk/Cancellation.js"
-import { Meter } from "../bulk/Metered.js"
+import * as Import from "../bulk/Import.js"
+import { Ledgers, type Opened } from "../bulk/Ledgers.js"
 import * as Plan from "../bulk/Plan.js"
-import * as Progress from "../bulk/Progress.js"
+import * as Rates from "../bulk/Rates.js"
 import * as RunFolder from "../bulk/RunFolder.js"
+import type { RunOptions } from "../bulk/RunOptions.js"
+import * as Sitting from "../bulk/Sitting.js"
 import * as Summary from "../bulk/Summary.js"
-import * as Tally from "../bulk/Tally.js"
 import { ExitCode } from "../ExitCode.js"
 import * as Failure from "../Failure.js"
 import * as InputFile from "../input/InputFile.js"
 import type * as Records from "../input/Records.js"
-import type { Invocation } from "../Invocation.js"
+import type { Flags, Invocation } from "../Invocation.js"
 import { count, Output } from "../output/Output.js"
-import { Settings } from "../settings/Settings.js"
+import { byFlag, type Service as SettingsService, Settings } from "../settings/Settings.js"
+import * as Amount from "../settings/Amount.js"
 import * as Upstream from "../settings/Upstream.js"
 import * as Target from "./Target.js"
+
+/** What a bulk command asks for. */
+export type Requirements = Cancellation | FileSystem.FileSystem | Ledgers | Output | Path.Path | Settings | Transport
 
 const formatOf = (format: string | undefined): Effect.Effect<InputFile.Format | undefined, Failure.Refused> =>
   format === undefined || format === "csv" || format === "ndjson"
     ? Effect.succeed(format)
     : Failure.usage(`--format: ${JSON.stringify(format)} is neither csv nor ndjson`, "--format")
 
-const exitCode = ({ state }: BulkEnroll.Ended, tally: Tally.Tally): ExitCode => {
-  if (state === "interrupted") return ExitCode.interrupted
-  if (state === "stopped") return ExitCode.stopped
-  if (tally.counts.unknown > 0) return ExitCode.unknown
-  return tally.counts.rejected + tally.notSent > 0 ? ExitCode.rejected : ExitCode.done
-}
-
-const unwritable = (reason: string): Failure.Refused =>
-  Failure.usage(`the run's files cannot be written (${reason}): check the disk, or name another folder by --run-dir`, "--run-dir")
-
-const disk = <A, R>(
-  self: Effect.Effect<A, Failure.Refused | PlatformError, R>
-): Effect.Effect<A, Failure.Refused, R> =>
-  Effect.catchTags(self, {
-    SystemError: (error) => unwritable(error.description ?? error.reason),
-    BadArgument: (error) => unwritable(error.description ?? error.method)
+/** How many failures are too many, by flag or as the run was begun. */
+export const maxErrors = (text: string | null | undefined): Either.Either<MaxErrors | null, Failure.Refused> => {
+  if (text === undefined || text === null) return Either.right(null)
+  return Option.match(Amount.maxErrors(text), {
+    onNone: () => Either.left(Failure.usage(`--max-errors: ${JSON.stringify(text)} is neither a count such as 100 nor a percentage such as 5%`, "--max-errors")),
+    onSome: Either.right
   })
-
-const notes = (plan: Plan.Plan, output: Output["Type"]): void => {
-  for (const flag of plan.overruled) output.note(`${flag} is not used: the file has a column for it.`)
-  if (plan.rows === 0) output.note("The file has a header and no rows.")
 }
+
+/** Which upstream a command calls. */
+export const upstreamOf = (flags: Flags, settings: SettingsService): Either.Either<Upstream.Identity, Failure.Refused> =>
+  flags.sandbox === true ? Either.right(Upstream.sandbox) : Upstream.identity(settings)
+
+/** Runs something until a person asks to stop, which ends it at once: nothing has been sent yet. */
+export const untilCancelled = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Cancellation> =>
+  Effect.flatMap(Cancellation, ({ requested }) =>
+    Effect.raceFirst(self, Effect.zipRight(Deferred.await(requested), Effect.interrupt)))
+
+/** Shows how far an import is; `redraw` on a terminal only, because it takes seconds and not days. */
+export const showImport = (output: Output["Type"], name: string) => (rows: number, share: number): void => {
+  if (output.interactive) output.redraw(`Reading ${name}: ${count(rows)} rows, ${Math.floor(share * 100)} %`)
+}
+
+/** Whether a person who can be asked says yes; where nobody can be asked, the command itself is the yes. */
+export const confirmed = (flags: Flags, question: string): Effect.Effect<void, Failure.Refused, Output> =>
+  Effect.gen(function*() {
+    const output = yield* Output
+    if (flags.yes === true || !output.interactive) return
+    if (!(yield* output.ask(`${question} [y/N] `))) return yield* Failure.usage("not confirmed; nothing was sent", "--yes")
+  })
 
 interface Prepared {
   readonly file: InputFile.InputFile
   readonly defaults: Records.Defaults
   readonly limits: Upstream.Limits
-  readonly folder: RunFolder.RunFolder | null
 }
 
 const prepare = (
-  { args, flags }: Invocation
-): Effect.Effect<Prepared, Failure.Refused, Settings | FileSystem.FileSystem | Path.Path> =>
+  { args, flags }: Invocation,
+  folder: RunFolder.RunFolder | null
+): Effect.Effect<Prepared, Failure.Refused, Settings | FileSystem.FileSystem> =>
   Effect.gen(function*() {
     const name = args[0] ?? "-"
-    const runs = flags.runDir ?? ".milepost/runs"
     const format = yield* formatOf(flags.format)
     const defaults = yield* Target.defaults(flags)
     const limits = yield* Upstream.limits(yield* Settings)
-    if (name === "-") {
-      // Stdin is read twice, so it is kept in the run's folder first, also for a dry run.
-      const folder = yield* RunFolder.make(runs)
-      yield* RunFolder.keepStdin(folder)
-      const file = yield* InputFile.open({ path: folder.input, name: "-", format })
-      return { file, defaults, limits, folder: RunFolder.withFormat(folder, file.format) }
-    }
-    const file = yield* InputFile.open({ path: name, name, format })
-    return { file, defaults, limits, folder: flags.dryRun === true ? null : RunFolder.withFormat(yield* RunFolder.make(runs), file.format) }
+    if (name !== "-") return { file: yield* InputFile.open({ path: name, name, format }), defaults, limits }
+    // Stdin can be read once: it is kept until it is in the ledger.
+    if (folder === null) return yield* Effect.dieMessage("stdin is kept in a folder")
+    yield* RunFolder.keepStdin(folder)
+    return { file: yield* InputFile.open({ path: folder.input, name: "-", format }), defaults, limits }
   })
 
-/** Reads and checks a file and tells what a run would do; sends nothing. */
-export const dryRun = (invocation: Invocation): Effect.Effect<ExitCode, Failure.Refused, Settings | Output | FileSystem.FileSystem | Path.Path> =>
+const unreadable = <A, R>(
+  self: Effect.Effect<A, Failure.Refused | PlatformError, R>
+): Effect.Effect<A, Failure.Refused, R> =>
+  Effect.catchTags(self, {
+    SystemError: (error) => Failure.usage(`the temporary folder cannot be written (${error.description ?? error.reason})`, "TMPDIR"),
+    BadArgument: (error) => Failure.usage(`the temporary folder cannot be written (${error.method})`, "TMPDIR")
+  })
+
+/** Reads and checks a file and tells what a run would do; sends nothing and keeps nothing. */
+export const dryRun = (
+  invocation: Invocation,
+  operation: Operation
+): Effect.Effect<ExitCode, Failure.Refused, Settings | Output | FileSystem.FileSystem | Path.Path> =>
   Effect.scoped(Effect.gen(function*() {
+    const { args, flags } = invocation
     const output = yield* Output
-    const { defaults, file, folder, limits } = yield* prepare(invocation)
-    const plan = yield* disk(Plan.make(file, defaults))
-    if (folder !== null) {
-      yield* Effect.flatMap(FileSystem.FileSystem, (files) => Effect.ignore(files.remove(folder.path, { recursive: true })))
-    }
-    notes(plan, output)
-    output.result(
-      output.json
-        ? JSON.stringify(Summary.planDocument(plan, limits.callsPerSecond))
-        : Summary.planText(plan, limits.callsPerSecond)
-    )
+    const runs = flags.runDir ?? RunFolder.runsByDefault
+    const folder = args[0] === "-"
+      ? yield* Effect.acquireRelease(RunFolder.make(runs), RunFolder.remove)
+      : null
+    yield* maxErrors(flags.maxErrors)
+    const { defaults, file, limits } = yield* prepare(invocation, folder)
+    const plan = yield* unreadable(Plan.make(file, operation, defaults))
+    for (const flag of plan.overruled) output.note(`${flag} is not used: the file has a column for it.`)
+    if (plan.rows === 0) output.note("The file has a header and no rows.")
+    const upstream = upstreamOf(flags, yield* Settings)
+    const learnt = Either.isRight(upstream) ? yield* Rates.read(runs, upstream.right.key) : null
+    const rate = limits.callsPerSecond ?? learnt
+    output.result(output.json ? JSON.stringify(Summary.planDocument(plan, rate)) : Summary.planText(plan, rate))
     return plan.badRows === 0 ? ExitCode.done : ExitCode.rejected
   }))
 
-/** Runs a file and reports how it ended. */
-export const liveRun = (
-  invocation: Invocation
-): Effect.Effect<
-  ExitCode,
-  Failure.Refused,
-  Settings | Output | FileSystem.FileSystem | Path.Path | Transport | Meter | Cancellation
-> =>
-  Effect.scoped(Effect.gen(function*() {
+/** Brings the file into the run's ledger; a run of which nothing can be read is given up again. */
+const imported = (
+  invocation: Invocation,
+  operation: Operation,
+  folder: RunFolder.RunFolder,
+  opened: Effect.Effect<Opened, Failure.Refused>
+): Effect.Effect<Opened, Failure.Refused, FileSystem.FileSystem | Output | Path.Path | Settings> =>
+  Effect.gen(function*() {
+    const { args, flags } = invocation
     const output = yield* Output
-    const meter = yield* Meter
-    const cancellation = yield* Cancellation
-    // Until the first call there is nothing to end in order: asking to stop just stops.
-    const { defaults, file, folder, limits, plan } = yield* Effect.raceFirst(
-      Effect.flatMap(prepare(invocation), (prepared) =>
-        Effect.map(disk(Plan.make(prepared.file, prepared.defaults)), (plan) => ({ ...prepared, plan }))),
-      Effect.zipRight(Deferred.await(cancellation.requested), Effect.interrupt)
-    )
-    if (folder === null) return yield* Effect.dieMessage("a run has a folder")
-    notes(plan, output)
-    output.note(
-      `Run ${folder.run}: ${count(plan.calls)} calls for ${count(plan.rows)} rows (${count(plan.duplicates.count)} duplicates, ${count(plan.badRows)} bad rows).`
-    )
-    const tally = Tally.make()
-    const progress = Progress.show({ output, meter, tally, totalRows: plan.rows })
-    const startedMillis = yield* Clock.currentTimeMillis
-    const ended = yield* BulkEnroll.run({ file, defaults, plan, folder, concurrency: limits.concurrency, tally }).pipe(
-      Effect.raceFirst(progress),
-      Effect.ensuring(Effect.sync(() => output.redraw(""))),
-      disk
-    )
-    if (ended.stop?.reason === "unreachable" && meter.answered === 0) {
-      return yield* Failure.notSent(ended.stop.message, ended.stop.notSent ?? null)
-    }
-    const seconds = ((yield* Clock.currentTimeMillis) - startedMillis) / 1000
-    const finished = { folder, ended, tally, calls: meter.sent, seconds }
-    const document = JSON.stringify(Summary.document(finished), null, 2)
+    const settings = yield* Settings
+    const path = yield* Path.Path
     const files = yield* FileSystem.FileSystem
-    yield* disk(files.writeFileString(folder.summary, `${document}\n`))
-    output.result(output.json ? JSON.stringify(JSON.parse(document)) : Summary.text(finished, output))
-    return exitCode(ended, tally)
-  }))
+    const { defaults, file } = yield* prepare(invocation, folder)
+    const isStdin = args[0] === "-"
+    const upstream = yield* upstreamOf(flags, settings)
+    yield* maxErrors(flags.maxErrors)
+    const held = yield* opened
+    const options: RunOptions = {
+      source: isStdin ? null : path.resolve(file.path),
+      upstream,
+      defaults,
+      rate: byFlag(settings, "rate"),
+      concurrency: byFlag(settings, "concurrency"),
+      maxErrors: flags.maxErrors ?? null,
+      fuse: flags.fuse !== false
+    }
+    const run = yield* Import.run({
+      ledger: held.ledger,
+      run: folder.run,
+      operation,
+      file,
+      defaults,
+      options,
+      watch: showImport(output, file.name),
+      overruled: (names) => {
+        for (const flag of names) output.note(`${flag} is not used: the file has a column for it.`)
+      }
+    }).pipe(
+      Effect.mapError((error) => error._tag === "Refused" ? error : Failure.ledger(error)),
+      Effect.ensuring(Effect.sync(() => output.redraw("")))
+    )
+    if (run.rows === 0) output.note("The file has a header and no rows.")
+    if (isStdin) yield* Effect.ignore(files.remove(folder.input))
+    return held
+  })
 
+/** Runs a file and tells how it ended. */
+export const liveRun = (
+  invocation: Invocation,
+  operation: Operation
+): Effect.Effect<ExitCode, Failure.Refused, Requirements> =>
+  Effect.scoped(Effect.gen(function*() {
+    const { flags } = invocation
+    const output = yield* Output
+    const settings = yield* Settings
+    const ledgers = yield* Ledgers
+    const scope = yield* Effect.scope
+    const limits = yield* Upstream.limits(settings)
+    const upstream = yield* upstreamOf(flags, settings)
+    const tooMany = yield* maxErrors(flags.maxErrors)
+    if (operation === "unenroll") {
+      yield* confirmed(flags, `Un-enrol the customers of ${invocation.args[0] ?? "-"}: their current period and all later ones?`)
+    }
+    const folder = yield* RunFolder.make(flags.runDir ?? RunFolder.runsByDefault)
+    let isBegun = false
+    let isGivenUp = false
+    // Behind the ledger's own end: the scope ends in reverse order.
+    yield* Effect.addFinalizer(() => Effect.suspend(() => isGivenUp ? RunFolder.remove(folder) : Effect.void))
+    const giveUp = Effect.sync(() => {
+      isGivenUp = true
+    })
+    const open = ledgers.open(folder.ledger, { create: true }).pipe(
+      Effect.provideService(Scope.Scope, scope),
+      Effect.mapError((error) => Failure.ledger(error)),
+      Effect.tap(() =>
+        Effect.sync(() => {
+          isBegun = true
+        })
+      )
+    )
+    const opened = yield* untilCancelled(imported(invocation, operation, folder, open)).pipe(
+      // A file that cannot be read leaves nothing to go on with, and neither does half of stdin.
+      Effect.tapError(() => giveUp),
+      Effect.onInterrupt(() =>
+        isBegun && invocation.args[0] !== "-"
+          ? Effect.sync(() => output.note(`The file was read in part: ${Summary.command("resume", folder)} goes on.`))
+          : giveUp
+      )
+    )
+    return yield* Sitting.run({ folder, opened, upstream, limits, fuse: flags.fuse !== false, maxErrors: tooMany })
+  }))

@@ -95,10 +95,14 @@ export const open = (options: {
 
 const chunkBytes = 65_536
 
-const bytesOf = (file: InputFile): Stream.Stream<Uint8Array, Failure.Refused, FileSystem.FileSystem> =>
+const bytesOf = (
+  file: InputFile,
+  follow: (chunk: Uint8Array) => void
+): Stream.Stream<Uint8Array, Failure.Refused, FileSystem.FileSystem> =>
   Stream.unwrap(Effect.map(FileSystem.FileSystem, (files) => {
     const raw = files.stream(file.path, { chunkSize: chunkBytes }).pipe(
-      Stream.mapError((error) => unreadable(file.name)(error))
+      Stream.mapError((error) => unreadable(file.name)(error)),
+      Stream.tap((chunk) => Effect.sync(() => follow(chunk)))
     )
     return file.gzipped
       ? NodeStream.pipeThroughDuplex(
@@ -109,12 +113,19 @@ const bytesOf = (file: InputFile): Stream.Stream<Uint8Array, Failure.Refused, Fi
       : raw
   }))
 
-/** The rows of a file, a batch a chunk; a bad row is a row that says so, not a failure. */
-export const batches = (file: InputFile): Stream.Stream<Batch, Failure.Refused, FileSystem.FileSystem> =>
+/**
+ * The rows of a file, a batch a chunk; a bad row is a row that says so, not a failure.
+ *
+ * @param follow is shown the file's own bytes, before they are unpacked
+ */
+export const batches = (
+  file: InputFile,
+  follow: (chunk: Uint8Array) => void = () => undefined
+): Stream.Stream<Batch, Failure.Refused, FileSystem.FileSystem> =>
   Stream.suspend(() => {
     const reader = file.format === "csv" ? CsvRows.make(file.name) : NdjsonRows.make(file.name)
     return Stream.concat(
-      Stream.mapEffect(bytesOf(file), (chunk) => reader.push(chunk)),
+      Stream.mapEffect(bytesOf(file, follow), (chunk) => reader.push(chunk)),
       Stream.fromEffect(reader.end)
     ).pipe(Stream.filter((batch): batch is Batch => batch !== null))
   })

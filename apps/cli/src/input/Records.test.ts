@@ -1,5 +1,4 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Enrollment from "@milepost/core/Enrollment"
 import * as Wire from "@milepost/core/Wire"
 import * as Either from "effect/Either"
 import * as Records from "./Records.js"
@@ -29,9 +28,9 @@ const row = (fields: Partial<Record<Column, Field>>): Readable => ({
 })
 
 const bodies = (fields: Partial<Record<Column, Field>>, defaults: Records.Defaults = none): ReadonlyArray<string> | string =>
-  Either.match(Records.fromRow(header, row(fields), defaults), {
+  Either.match(Records.reader("enroll", defaults)(header, row(fields)), {
     onLeft: (problem) => problem,
-    onRight: (enrollments) => enrollments.map(Wire.enrollBody)
+    onRight: (requests) => requests.map((request) => request._tag === "Unenrollment" ? "" : Wire.enrollBody(request))
   })
 
 describe("Records", () => {
@@ -74,7 +73,17 @@ describe("Records", () => {
   })
 
   it("exact ids stay exact up to 2^53-1", () => {
-    const enrollments = Either.getOrThrow(Records.fromRow(header, row({ customerId: "9007199254740991" }), none))
-    assert.deepStrictEqual(enrollments.map((enrollment: Enrollment.Enrollment) => enrollment.customerId), [9007199254740991])
+    const enrollments = Either.getOrThrow(Records.reader("enroll", none)(header, row({ customerId: "9007199254740991" })))
+    assert.deepStrictEqual(enrollments.map((enrollment) => enrollment.customerId), [9007199254740991])
+  })
+
+  it("for an un-enrolment only the ids count, and they are checked the same way", () => {
+    const read = Records.reader("unenroll", none)
+    const [unenrollment] = Either.getOrThrow(read(header, row({ periodName: "C", initialBalance: "x" })))
+    assert.strictEqual(JSON.stringify(unenrollment), "{\"_tag\":\"Unenrollment\",\"targetGroupId\":2154,\"targetId\":2309,\"customerId\":17}")
+    assert.deepStrictEqual(
+      read(header, row({ customerId: "" })),
+      Either.left("line 7, column 1 (customerId): \"\" is empty; a whole number is needed")
+    )
   })
 })

@@ -5,7 +5,9 @@
  */
 import * as Enrollment from "@milepost/core/Enrollment"
 import * as Ids from "@milepost/core/Ids"
-import type * as Outcome from "@milepost/core/Outcome"
+import * as Unenrollment from "@milepost/core/Unenrollment"
+import type { Request } from "@milepost/ledger/Entry"
+import type { Operation } from "@milepost/ledger/Run"
 import * as Either from "effect/Either"
 import * as Failure from "../Failure.js"
 import type { Column, Field, Header, Readable, Row } from "./Row.js"
@@ -19,9 +21,6 @@ export interface Defaults {
   readonly initialBalance: Enrollment.InitialBalance
   readonly resetStreakStatus: boolean | undefined
 }
-
-/** What a row asks for, or why it cannot be sent. */
-export type Record = Either.Either<ReadonlyArray<Enrollment.Enrollment>, string>
 
 const isAbsent = (field: Field): field is undefined | null | "" => field === undefined || field === null || field === ""
 
@@ -61,7 +60,7 @@ const periodNamesOf = (field: Field, defaults: Defaults): ReadonlyArray<string |
   return defaults.periodNames.length === 0 ? [undefined] : defaults.periodNames
 }
 
-// Plain conditions, as in core's Enrollment: every row comes through here, twice.
+// Plain conditions, as in core's Enrollment: every row comes through here.
 const enrollmentsOf = (
   { fields }: Readable,
   defaults: Defaults
@@ -102,23 +101,29 @@ const where = (header: Header, row: Readable, error: Ids.InvalidRecord): string 
   return `line ${row.line}${column} (${error.field}): ${JSON.stringify(error.value)} ${error.problem}`
 }
 
-/** What a row asks for, or one line that says where and why it cannot be sent. */
-export const fromRow = (header: Header, row: Row, defaults: Defaults): Record =>
-  row._tag === "Unreadable"
-    ? Either.left(row.problem)
-    : Either.mapLeft(enrollmentsOf(row, defaults), (error) => where(header, row, error))
+const unenrollmentsOf = (
+  { fields }: Readable,
+  defaults: Defaults
+): Either.Either<ReadonlyArray<Unenrollment.Unenrollment>, Ids.InvalidRecord> =>
+  Either.gen(function*() {
+    const customerId = yield* Ids.customerIdFromText(textOf(fields.customerId))
+    const targetGroupId = yield* filled(fields.targetGroupId, defaults.targetGroupId, Ids.targetGroupIdFromText)
+    const targetId = yield* filled(fields.targetId, defaults.targetId, Ids.targetIdFromText)
+    return [yield* Unenrollment.make({ customerId, targetGroupId, targetId })]
+  })
 
-/** The outcome of a row that cannot be sent. */
-export const rejected = (message: string): Outcome.Rejected => ({
-  outcome: "rejected",
-  code: "input",
-  tag: "InvalidRecord",
-  message,
-  blastRadius: "record",
-  afterAmbiguousAttempt: false,
-  attempts: 0,
-  requestId: null
-})
+/** What rows ask for when a file is read for this operation; an un-enrolment looks at no column beside the ids. */
+export const reader = (
+  operation: Operation,
+  defaults: Defaults
+): (header: Header, row: Row) => Either.Either<ReadonlyArray<Request>, string> => {
+  const read: (row: Readable, defaults: Defaults) => Either.Either<ReadonlyArray<Request>, Ids.InvalidRecord> =
+    operation === "enroll" ? enrollmentsOf : unenrollmentsOf
+  return (header, row) =>
+    row._tag === "Unreadable"
+      ? Either.left(row.problem)
+      : Either.mapLeft(read(row, defaults), (error) => where(header, row, error))
+}
 
 /** Checks that columns and flags together name a target for every row; CSV only, NDJSON rows differ from each other. */
 export const complete = (file: string, header: Header, defaults: Defaults): Either.Either<void, Failure.Refused> => {

@@ -1,5 +1,6 @@
 /** The terminal's own streams. */
-import { clearLine, cursorTo } from "node:readline"
+import * as Effect from "effect/Effect"
+import { clearLine, createInterface, cursorTo } from "node:readline"
 import { styleText } from "node:util"
 import type { Service } from "./Output.js"
 
@@ -38,6 +39,23 @@ export const make = (options: {
       process.stderr.write(text.slice(0, Math.max(20, (process.stderr.columns || 80) - 1)))
       drawn = true
     },
+    ask: (question) =>
+      Effect.async((resume) => {
+        clear()
+        const asking = createInterface({ input: process.stdin, output: process.stderr })
+        let answer = ""
+        asking.question(question, (text) => {
+          answer = text
+          asking.close()
+        })
+        // Ctrl-C and the end of the input close it too: that is a no.
+        asking.once("close", () => resume(Effect.succeed(/^\s*y(es)?\s*$/i.test(answer))))
+        return Effect.sync(() => asking.close())
+      }),
+    write: (text) =>
+      Effect.async((resume) => {
+        process.stdout.write(text, () => resume(Effect.void))
+      }),
     style: (style, text) => (colours ? styleText(style, text) : text)
   }
 }

@@ -4,6 +4,7 @@
  * With `--json` stdout carries exactly one document. Colour and redrawing happen only on a terminal.
  */
 import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
 
 /** The two streams of a command, and what they are. */
 export interface Service {
@@ -17,6 +18,10 @@ export interface Service {
   readonly note: (line: string) => void
   /** Redraws the progress line on a terminal; an empty text clears it. */
   readonly redraw: (text: string) => void
+  /** Asks a person on a terminal; `true` for yes. */
+  readonly ask: (question: string) => Effect.Effect<boolean>
+  /** Writes a part of a long result to stdout and waits until it is taken. */
+  readonly write: (text: string) => Effect.Effect<void>
   /** Puts a text into a style, where stderr has colours. */
   readonly style: (style: "bold" | "dim" | "green" | "yellow" | "red", text: string) => string
 }

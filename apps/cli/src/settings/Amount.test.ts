@@ -22,11 +22,23 @@ describe("Amount", () => {
     assert.isTrue(Option.isNone(Amount.callsPerSecond(text)))
   })
 
-  it.each([["1", 1], ["1024", 1024], ["auto", 64]])("%s is %d in flight", (text, value) => {
+  it.each([["1", 1], ["1024", 1024], ["auto", "auto"]])("%s is %s in flight", (text, value) => {
     assert.deepStrictEqual(Amount.concurrency(text), Option.some(value))
   })
 
   it.each(["0", "1025", "many", "-1", "1.5"])("%j is no concurrency", (text) => {
     assert.isTrue(Option.isNone(Amount.concurrency(text)))
+  })
+
+  it.each([
+    ["100", { _tag: "Count", count: 100 }],
+    ["0", { _tag: "Count", count: 0 }],
+    ["2.5%", { _tag: "Percent", percent: 2.5, minimumRecords: 100 }]
+  ] as const)("%s is how many failures are too many", (text, value) => {
+    assert.deepStrictEqual(Amount.maxErrors(text), Option.some(value))
+  })
+
+  it.each(["", "-1", "1.5", "101%", "many", "5 percent"])("%j is no number of failures", (text) => {
+    assert.isTrue(Option.isNone(Amount.maxErrors(text)))
   })
 })

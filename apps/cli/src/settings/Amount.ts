@@ -1,4 +1,5 @@
 /** Amounts as people write them: durations, rates, counts. */
+import * as Fuse from "@milepost/engine/Fuse"
 import * as Option from "effect/Option"
 
 const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, min: 60_000, h: 3_600_000 }
@@ -21,13 +22,20 @@ export const callsPerSecond = (text: string): Option.Option<number | null> => {
   return perSecond > 0 && perSecond <= 100_000 ? Option.some(perSecond) : Option.none()
 }
 
-/** The calls in flight when nobody says otherwise. */
-export const defaultConcurrency = 64
-
-/** Reads 1 to 1024 calls in flight; `auto` is {@link defaultConcurrency}. */
-export const concurrency = (text: string): Option.Option<number> => {
+/** Reads 1 to 1024 calls in flight, or `auto`: as many as the upstream answers well. */
+export const concurrency = (text: string): Option.Option<number | "auto"> => {
   const trimmed = text.trim().toLowerCase()
-  if (trimmed === "auto") return Option.some(defaultConcurrency)
+  if (trimmed === "auto") return Option.some("auto")
   const value = /^\d{1,4}$/.test(trimmed) ? Number(trimmed) : 0
   return value >= 1 && value <= 1024 ? Option.some(value) : Option.none()
+}
+
+/** Reads how many failures are too many: a count such as `100`, or a percentage such as `5%`. */
+export const maxErrors = (text: string): Option.Option<Fuse.MaxErrors> => {
+  const [, digits, percent] = /^(\d{1,10}(?:\.\d{1,3})?)\s*(%?)$/.exec(text.trim()) ?? []
+  const value = Number(digits)
+  if (percent === "%" && value <= 100) {
+    return Option.some({ _tag: "Percent", percent: value, minimumRecords: Fuse.minimumRecords })
+  }
+  return percent === "" && Number.isInteger(value) ? Option.some({ _tag: "Count", count: value }) : Option.none()
 }

@@ -64,3 +64,20 @@ export const make = (sources: {
       : undefined
   }
 })
+
+/** The same settings, with values that count for more than environment and profile, and for less than a flag. */
+export const over = (
+  settings: Service,
+  kept: Readonly<Partial<Record<Name, Setting | null>>>
+): Service => ({
+  get: (name) => {
+    const given = settings.get(name)
+    return given?.origin === flag(name) ? given : kept[name] ?? given
+  }
+})
+
+/** What a flag said, where it was given. */
+export const byFlag = (settings: Service, name: Name): string | null => {
+  const given = settings.get(name)
+  return given?.origin === flag(name) ? given.value : null
+}

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import { inspect } from "node:util"
 import * as Settings from "./Settings.js"
 import * as Upstream from "./Upstream.js"
@@ -22,7 +23,7 @@ describe("Upstream", () => {
       const connection = yield* Upstream.connection(settings(basic))
       assert.strictEqual<string>(connection.baseUrl, "https://eu.api.capillarytech.com")
       assert.strictEqual<string>(connection.basePath, "/api_gateway/intouch-api-v3/v3.1")
-      assert.deepInclude(connection, { timeoutMillis: 30_000, connections: 64 })
+      assert.deepInclude(connection, { timeoutMillis: 30_000 })
       assert.notInclude(inspect(connection, { depth: 10, showHidden: true }), "canary")
     }))
 
@@ -33,8 +34,28 @@ describe("Upstream", () => {
         settings({ ...basic, MILEPOST_TIMEOUT: "2s" }, { flags: { host: "us" }, profile })
       )
       assert.strictEqual<string>(connection.baseUrl, "https://us.api.capillarytech.com")
-      assert.deepInclude(connection, { timeoutMillis: 2_000, connections: 3 })
+      assert.deepInclude(connection, { timeoutMillis: 2_000 })
     }))
+
+  it("what a run keeps counts for more than the environment, and for less than a flag", () => {
+    const given = settings({ MILEPOST_RATE: "1/s", MILEPOST_CONCURRENCY: "5" }, { flags: { concurrency: "7" } })
+    const kept = Settings.over(given, {
+      rate: { value: "2/s", origin: "run x" },
+      concurrency: { value: "6", origin: "run x" }
+    })
+    assert.deepInclude(Either.getOrThrow(Upstream.limits(kept)), { callsPerSecond: 2, concurrency: 7 })
+    assert.deepInclude(Either.getOrThrow(Upstream.limits(Settings.over(given, {}))), { callsPerSecond: 1 })
+    assert.strictEqual(Settings.byFlag(given, "concurrency"), "7")
+    assert.isNull(Settings.byFlag(given, "rate"))
+  })
+
+  it("an upstream is known by host, scope and principal, and the key shows none of them", () => {
+    const of = (more: Record<string, string>) => Either.getOrThrow(Upstream.identity(settings({ ...basic, ...more })))
+    assert.deepStrictEqual(of({}), of({ MILEPOST_PASSWORD: "another" }))
+    assert.notStrictEqual(of({}).key, of({ MILEPOST_USERNAME: "another" }).key)
+    assert.notStrictEqual(of({}).name, of({ MILEPOST_DATA_SCOPE: "OTHER", MILEPOST_DATA_SCOPE_ORG: "17" }).name)
+    assert.match(of({}).key, /^[0-9a-f]{16}$/)
+  })
 
   it.effect.each<readonly [Record<string, string>, string, string]>([
     [{}, "MILEPOST_HOST", "is not set"],

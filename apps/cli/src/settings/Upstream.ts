@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import { createHash } from "node:crypto"
 import * as Failure from "../Failure.js"
 import * as Amount from "./Amount.js"
 import * as Settings from "./Settings.js"
@@ -117,23 +118,26 @@ export interface Limits {
   readonly timeoutMillis: number
   /** Calls a second at most; `null` for no pace of ours. */
   readonly callsPerSecond: number | null
-  /** Calls in flight at most. */
-  readonly concurrency: number
+  /** Calls in flight at most; `auto` for as many as the upstream answers well. */
+  readonly concurrency: number | "auto"
 }
 
-/** Timeout, rate and concurrency that are set, or their defaults: 30 s, no pace, 64. */
+/** Timeout, rate and concurrency that are set, or their defaults: 30 s, and as much as the upstream bears. */
 export const limits = (settings: Settings.Service): Either.Either<Limits, Failure.Refused> =>
   Either.all({
     timeoutMillis: amount(settings, "timeout", Amount.durationMillis, 30_000, "a duration up to 24h such as 30s or 2m"),
-    callsPerSecond: amount(settings, "rate", Amount.callsPerSecond, null, "a rate such as 600/min or 10/s, or auto"),
-    concurrency: amount(
+    callsPerSecond: amount<number | null>(settings, "rate", Amount.callsPerSecond, null, "a rate such as 600/min or 10/s, or auto"),
+    concurrency: amount<number | "auto">(
       settings,
       "concurrency",
       Amount.concurrency,
-      Amount.defaultConcurrency,
+      "auto",
       "a number of calls in flight from 1 to 1024, or auto"
     )
   })
+
+/** Connections are opened when they are needed: whoever calls decides how many calls there are at once. */
+const connections = 1024
 
 const connectionSettings: Readonly<Record<Connection.ConnectionRefused["setting"], Settings.Name>> = {
   credentials: "username",
@@ -152,12 +156,32 @@ export const connection = (settings: Settings.Service): Effect.Effect<Connection
     const where = yield* baseUrl(settings)
     const who = yield* credentials(settings)
     const scope = yield* dataScope(settings)
-    const { concurrency, timeoutMillis } = yield* limits(settings)
+    const { timeoutMillis } = yield* limits(settings)
     return yield* Either.mapLeft(
-      Connection.make({ ...where, credentials: who, dataScope: scope, timeoutMillis, connections: concurrency }),
+      Connection.make({ ...where, credentials: who, dataScope: scope, timeoutMillis, connections }),
       (error) => {
         const name = connectionSettings[error.setting]
         return Failure.configuration(settings.get(name)?.origin ?? Settings.variable(name), error.message)
       }
     )
+  })
+
+/** Which upstream, and whose quota. */
+export interface Identity {
+  /** For people: host and data scope. */
+  readonly name: string
+  /** For files: the same for the same host, path, principal and scope, and readable by nobody. */
+  readonly key: string
+}
+
+/** The upstream inside the process. */
+export const sandbox: Identity = { name: "the sandbox", key: "sandbox" }
+
+/** The live upstream that the settings name. */
+export const identity = (settings: Settings.Service): Either.Either<Identity, Failure.Refused> =>
+  Either.map(Either.all({ where: baseUrl(settings), scope: dataScope(settings) }), ({ scope, where }) => {
+    const name = `${where.baseUrl}${scope._tag === "Self" ? "" : `, organisation ${scope.orgId}`}`
+    const principal = settings.get("username")?.value ?? settings.get("oauth_key")?.value ?? ""
+    const key = createHash("sha256").update(JSON.stringify([name, where.basePath, principal])).digest("hex").slice(0, 16)
+    return { name, key }
   })
