@@ -41,7 +41,7 @@ const withLedger = <A, E>(use: (folder: string) => Effect.Effect<A, E, FileSyste
 
 const opened = (path: string) => InputFile.open({ path, name: "in.csv", format: undefined })
 
-const imported = (file: InputFile.InputFile, watch: (rows: number) => void = () => undefined) =>
+const imported = (file: InputFile.InputFile, watch: (rows: number) => Effect.Effect<void> = () => Effect.void) =>
   Effect.flatMap(Ledger, (ledger) =>
     Import.run({ ledger, run: "r", operation: "enroll", file, defaults, options, watch, overruled: () => undefined }))
 
@@ -79,9 +79,7 @@ describe("Import", () => {
         const path = `${folder}/in.csv`
         yield* files.writeFileString(path, `customerId\n${Array.from({ length: 20_000 }, (_, index) => 1 + index).join("\n")}\n`)
         const file = yield* opened(path)
-        const cut = yield* Effect.exit(imported(file, (rows) => {
-          if (rows > 8_000) throw new Error("cut off")
-        }))
+        const cut = yield* Effect.exit(imported(file, (rows) => rows > 8_000 ? Effect.dieMessage("cut off") : Effect.void))
         assert.strictEqual(cut._tag, "Failure")
         const before = yield* ledger.run("r")
         assert.strictEqual(before.state, "importing")
@@ -103,9 +101,7 @@ describe("Import", () => {
         const text = `customerId\n${Array.from({ length: 20_000 }, (_, index) => 100_000 + index).join("\n")}\n`
         yield* files.writeFileString(path, text)
         const file = yield* opened(path)
-        yield* Effect.exit(imported(file, (rows) => {
-          if (rows > 8_000) throw new Error("cut off")
-        }))
+        yield* Effect.exit(imported(file, (rows) => rows > 8_000 ? Effect.dieMessage("cut off") : Effect.void))
         // As long as before, and another customer at its beginning.
         yield* files.writeFileString(path, text.replace("100000", "900000"))
         const error = yield* Effect.flip(imported(file))

@@ -40,7 +40,7 @@ export interface Options {
   /** Kept with the run. */
   readonly options: RunOptions
   /** Told how many rows are in the ledger, and how much of the file has been read. */
-  readonly watch: (rows: number, share: number) => void
+  readonly watch: (rows: number, share: number) => Effect.Effect<void>
   /** Told which flags a column of the file overrules. */
   readonly overruled: (flags: ReadonlyArray<string>) => void
 }
@@ -102,8 +102,9 @@ export const run = (options: Options): Effect.Effect<Run, Error, FileSystem.File
       if (last === undefined) return Effect.void
       const rows = held
       held = []
-      return Effect.map(ledger.append(id, rows, { line: last.line, bytes: seen.bytes(), sha256: seen.sha256() }), () =>
-        watch(row, size === null || size === 0 ? 0 : Math.min(1, seen.bytes() / size)))
+      const reached = { line: last.line, bytes: seen.bytes(), sha256: seen.sha256() }
+      const share = size === null || size === 0 ? 0 : Math.min(1, reached.bytes / size)
+      return Effect.zipRight(ledger.append(id, rows, reached), Effect.suspend(() => watch(row, share)))
     })
 
     const begin = (batch: Batch): Effect.Effect<Run, Error> =>

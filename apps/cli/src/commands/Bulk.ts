@@ -5,6 +5,7 @@ import * as Path from "@effect/platform/Path"
 import type { Transport } from "@milepost/core/Transport"
 import type { MaxErrors } from "@milepost/engine/Fuse"
 import type { Operation } from "@milepost/ledger/Run"
+import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -56,9 +57,23 @@ export const untilCancelled = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Ef
   Effect.flatMap(Cancellation, ({ requested }) =>
     Effect.raceFirst(self, Effect.zipRight(Deferred.await(requested), Effect.interrupt)))
 
-/** Shows how far an import is; `redraw` on a terminal only, because it takes seconds and not days. */
-export const showImport = (output: Output["Type"], name: string) => (rows: number, share: number): void => {
-  if (output.interactive) output.redraw(`Reading ${name}: ${count(rows)} rows, ${Math.floor(share * 100)} %`)
+const importLineMillis = 5_000
+
+/** Shows how far an import is: at once on a terminal, else a line every five seconds. */
+export const showImport = (output: Output["Type"], name: string) => {
+  let said: number | null = null
+  return (rows: number, share: number): Effect.Effect<void> =>
+    Effect.map(Clock.currentTimeMillis, (now) => {
+      const text = `Reading ${name}: ${count(rows)} rows, ${Math.floor(share * 100)} %`
+      if (output.interactive) {
+        output.redraw(text)
+        return
+      }
+      said ??= now
+      if (now - said < importLineMillis) return
+      said = now
+      output.note(text)
+    })
 }
 
 /** Whether a person who can be asked says yes; where nobody can be asked, the command itself is the yes. */

@@ -14,6 +14,9 @@ import { columns } from "./Row.js"
 /** The longest line that is read, in bytes. */
 export const longestLine = 1_048_576
 
+/** Of a line that is too long to be read, so much is kept to be mended: 64 MiB. */
+const longestKept = 67_108_864
+
 const newline = 0x0a
 
 const head: Header = { names: ["input"], positions: new Map(), bytes: new Uint8Array(0) }
@@ -72,8 +75,7 @@ export const make = (file: string): Reader => {
   }
 
   const hold = (bytes: Uint8Array): void => {
-    // Of a line beyond the limit only as much is kept as says so.
-    if (heldBytes <= longestLine) held.push(bytes)
+    if (heldBytes <= longestKept) held.push(bytes)
     heldBytes += bytes.length
   }
 
