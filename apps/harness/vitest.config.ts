@@ -1,1 +1,5 @@
-export { default } from "../../vitest.config.js"
+import { mergeConfig } from "vitest/config"
+import workspace from "../../vitest.config.js"
+
+// Most tests start processes, some several: on a busy machine each takes many times as long.
+export default mergeConfig(workspace, { test: { testTimeout: 120_000, hookTimeout: 120_000 } })

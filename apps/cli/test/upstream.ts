@@ -18,6 +18,8 @@ export interface Upstream {
   readonly env: Readonly<Record<string, string>>
   /** Customers in the order of their calls. */
   readonly calls: ReadonlyArray<number>
+  /** When each of them came, in milliseconds. */
+  readonly moments: ReadonlyArray<number>
   /** Calls that came while another one of the same customer was not answered. */
   readonly overlaps: () => number
   /** What it does from now on. */
@@ -39,6 +41,7 @@ const after = (millis: number): Answer => ({ accept }) => {
 /** Starts an upstream that answers after some milliseconds, until it is told otherwise. */
 export const upstream = async (latencyMillis = 5): Promise<Upstream> => {
   const calls: Array<number> = []
+  const moments: Array<number> = []
   const enrolled = new Set<string>()
   const inFlight = new Set<number>()
   let overlaps = 0
@@ -56,6 +59,7 @@ export const upstream = async (latencyMillis = 5): Promise<Upstream> => {
       response.on("close", () => inFlight.delete(customer))
       const before = calls.length
       calls.push(customer)
+      moments.push(performance.now())
       const accept = (): void => {
         if (verb === "enroll" && enrolled.has(key)) {
           refuse(response, 310119, "already enrolled")
@@ -76,6 +80,7 @@ export const upstream = async (latencyMillis = 5): Promise<Upstream> => {
       MILEPOST_PASSWORD: "canary-password"
     },
     calls,
+    moments,
     overlaps: () => overlaps,
     answer: (given) => {
       answer = given

@@ -17,7 +17,7 @@ beforeAll(() => {
   const rolldown = NodePath.join(root, "node_modules", ".bin", "rolldown")
   execFileSync(rolldown, ["--config", "rolldown.config.js", "--dir", NodePath.dirname(bin)], { cwd: root, stdio: "pipe" })
   Fs.writeFileSync(NodePath.join(folder, "package.json"), `{"type":"module"}`)
-}, 60_000)
+})
 
 const started = new Set<ChildProcess>()
 afterAll(() => {

@@ -59,7 +59,7 @@ const live = (path: string, owner: string, upstream: Upstream, killAfter: number
   })
 
 describe.each(["in-process", "cluster"])("a process with lanes %s that is killed five times", (owner) => {
-  it("loses nothing, contradicts nothing, and sends twice only what was claimed when it was killed", { timeout: 60_000 }, async () => {
+  it("loses nothing, contradicts nothing, and sends twice only what was claimed when it was killed", { timeout: 120_000 }, async () => {
     const folder = mkdtempSync(join(tmpdir(), "engine-crash-"))
     const path = join(folder, "ledger.db")
     try {

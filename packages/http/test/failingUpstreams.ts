@@ -105,7 +105,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
   },
   {
     name: "a name that does not resolve",
-    start: () => Effect.succeed("https://nope.invalid"),
+    start: () => Upstreams.unknownHost,
     fate: "NotSent/Dns"
   },
   {

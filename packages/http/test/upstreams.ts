@@ -1,8 +1,10 @@
 /** Small servers on loopback, each started and closed by the test that uses it. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import type * as Dns from "node:dns"
 import * as Http from "node:http"
 import * as Https from "node:https"
+import { createRequire } from "node:module"
 import * as Net from "node:net"
 import { certificate, key } from "./selfSigned.js"
 
@@ -127,6 +129,31 @@ export const silent: Effect.Effect<Upstream, never, Scope.Scope> = tcp(() => {})
 /** A port of this machine on which nothing listens. */
 export const unusedPort: Effect.Effect<number> = Effect.scoped(
   Effect.map(listening(Net.createServer()), ({ server }) => portOf(server))
+)
+
+/**
+ * The URL of a host that nobody has. While the scope is open, every name is answered so at once: no name server is asked, whose
+ * silence would last longer than a call.
+ */
+export const unknownHost: Effect.Effect<string, never, Scope.Scope> = Effect.map(
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      // Both undici and fetch connect by `node:net`, which reads `lookup` off this object for each connection.
+      const dns = createRequire(import.meta.url)("node:dns") as { lookup: unknown }
+      const { lookup } = dns
+      dns.lookup = (hostname: string, _: Dns.LookupOptions, answer: (error: NodeJS.ErrnoException) => void) =>
+        process.nextTick(
+          answer,
+          Object.assign(new Error(`getaddrinfo ENOTFOUND ${hostname}`), { code: "ENOTFOUND", syscall: "getaddrinfo", hostname })
+        )
+      return { dns, lookup }
+    }),
+    ({ dns, lookup }) =>
+      Effect.sync(() => {
+        dns.lookup = lookup
+      })
+  ),
+  () => "https://nope.invalid"
 )
 
 /** Answers with JSON. */
