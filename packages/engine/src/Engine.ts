@@ -33,6 +33,7 @@ import { Lanes } from "./Lanes.js"
 import * as Pace from "./Pace.js"
 import * as Progress from "./Progress.js"
 import * as Settler from "./Settler.js"
+import * as Workers from "./Workers.js"
 
 /** How a run is run. */
 export interface Options {
@@ -72,8 +73,8 @@ export interface RunEnd {
   readonly progress: Progress.Snapshot
 }
 
-/** Lanes that hold a chunk at a time: enough to fill the places, few enough to keep little claimed. */
-const chunksAtOnce = (most: number): number => Math.min(16, Math.max(1, Math.ceil(most / 4)))
+/** Chunks that wait for workers at a time: while one is worked off, others are being claimed. Few, so that little is claimed. */
+const chunksAtOnce = (most: number): number => Math.min(3, Math.ceil(most / 4))
 
 const outcomesOf = ({ already_enrolled, enrolled, rejected, skipped, unenrolled, unknown }: Run.Counts) =>
   ({ already_enrolled, enrolled, rejected, skipped, unenrolled, unknown })
@@ -162,6 +163,7 @@ export const run = (
       settler,
       patience,
       chunkSize: Math.max(1, options.chunkSize ?? 500),
+      workers: yield* Workers.make(concurrency),
       chunks: yield* Effect.makeSemaphore(chunksAtOnce(concurrency.most)),
       condemn: (condemnation) => {
         condemned.unsafeOffer(condemnation)

@@ -107,12 +107,22 @@ export const make = (options: { readonly isArmed: boolean; readonly maxErrors?: 
     return made
   }
 
-  /** The places that a request goes to, from wide to narrow. */
-  const places = (request: Request): ReadonlyArray<Place> => {
+  const placesOf = (request: Request): ReadonlyArray<Place> => {
     const { group: wide, periods, targets } = group(request.targetGroupId)
     const target = member(targets, request.targetId)
     const periodName = periodOf(request)
     return periodName === undefined ? [wide, target] : [wide, target, member(periods, periodName)]
+  }
+
+  let latest: { readonly request: Request; readonly places: ReadonlyArray<Place> } | null = null
+
+  /** The places that a request goes to, from wide to narrow: mostly the same as those of the request before. */
+  const places = (request: Request): ReadonlyArray<Place> => {
+    if (
+      latest === null || latest.request.targetId !== request.targetId ||
+      latest.request.targetGroupId !== request.targetGroupId || periodOf(latest.request) !== periodOf(request)
+    ) latest = { request, places: placesOf(request) }
+    return latest.places
   }
 
   const placeOf = (radius: Radius, request: Request): Place | undefined => places(request)[radii.indexOf(radius)]

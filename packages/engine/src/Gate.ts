@@ -7,6 +7,7 @@ import * as Decode from "@milepost/core/Decode"
 import * as Transport from "@milepost/core/Transport"
 import { NotSent, type TransportError } from "@milepost/core/TransportError"
 import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -27,51 +28,69 @@ export interface Abandon {
   readonly asked: Effect.Effect<void>
 }
 
-/** The transport of a job, behind its pace and its places; who waits gives up when that is asked for. */
+/**
+ * The transport of a job, behind its pace and its places; who waits gives up when that is asked for.
+ *
+ * Every call comes through here: one effect around the call, and no more where neither place nor turn is waited for. A call
+ * that has left is not interrupted, or nobody would know what became of it.
+ */
 export const transport = (
   { concurrency, pace, progress, transport: inner }: Pick<Job, "concurrency" | "pace" | "progress" | "transport">,
-  abandon: Abandon
-): Transport.Service =>
-  Transport.make((request) =>
-    Effect.clockWith((clock) => {
-      const go = Effect.suspend(() => {
-        const sent = clock.unsafeCurrentTimeMillis()
-        return Effect.onExit(inner.send(request), (exit) =>
-          Effect.sync(() => {
-            const now = clock.unsafeCurrentTimeMillis()
-            progress.called(now - sent, now)
-            if (Exit.isFailure(exit)) {
-              if (isTimeout(exit.cause)) concurrency.observe("strained", sent, now)
-            } else if (strained.has(exit.value.status)) {
-              if (exit.value.status === 429) pace.refused(now, sent, Decode.retryAfterMillis(exit.value.headers))
-              concurrency.observe("strained", sent, now)
-            } else {
-              pace.accepted(now)
-              if (exit.value.status < 500) concurrency.observe("good", sent, now)
-            }
-            concurrency.release()
-          }))
-      })
+  abandon: Abandon,
+  clock: Clock.Clock
+): Transport.Service => {
+  const learn = (sent: number, exit: Exit.Exit<Transport.Response, TransportError>): void => {
+    const now = clock.unsafeCurrentTimeMillis()
+    progress.called(now - sent, now)
+    if (Exit.isFailure(exit)) {
+      if (isTimeout(exit.cause)) concurrency.observe("strained", sent, now)
+    } else if (strained.has(exit.value.status)) {
+      if (exit.value.status === 429) pace.refused(now, sent, Decode.retryAfterMillis(exit.value.headers))
+      concurrency.observe("strained", sent, now)
+    } else {
+      pace.accepted(now)
+      if (exit.value.status < 500) concurrency.observe("good", sent, now)
+    }
+    concurrency.release()
+  }
 
-      /** With a place in hand: waits for the turn. */
-      const turn = (): Effect.Effect<Transport.Response, TransportError> => {
-        const now = clock.unsafeCurrentTimeMillis()
-        const mine = pace.turn(now)
-        if (mine <= now) return go
-        return Effect.flatMap(Pace.wait(pace, mine, abandon.asked), (isMine) => {
-          if (isMine) return go
-          concurrency.release()
-          return givenUp
-        })
+  /** With a place and a turn. */
+  const go = (request: Transport.Request, sent: number): Effect.Effect<Transport.Response, TransportError> => {
+    const ended = (exit: Exit.Exit<Transport.Response, TransportError>) => {
+      learn(sent, exit)
+      return exit
+    }
+    return Effect.uninterruptible(Effect.matchCauseEffect(inner.send(request), {
+      onFailure: (cause) => ended(Exit.failCause(cause)),
+      onSuccess: (response) => ended(Exit.succeed(response))
+    }))
+  }
+
+  /** With a place: waits for the turn. */
+  const turn = (request: Transport.Request): Effect.Effect<Transport.Response, TransportError> => {
+    const now = clock.unsafeCurrentTimeMillis()
+    const mine = pace.turn(now)
+    if (mine <= now) return go(request, now)
+    return Effect.flatMap(
+      Effect.onInterrupt(Pace.wait(pace, mine, abandon.asked), () => Effect.sync(concurrency.release)),
+      (isMine) => {
+        if (isMine) return go(request, clock.unsafeCurrentTimeMillis())
+        concurrency.release()
+        return givenUp
       }
+    )
+  }
 
-      return concurrency.tryTake()
-        ? turn()
+  return Transport.make((request) =>
+    Effect.suspend(() =>
+      concurrency.tryTake()
+        ? turn(request)
         // Not a race, which would cost two fibers a call: whoever is in flight gives the place back, and then this one gives up.
         : Effect.flatMap(concurrency.take, (): Effect.Effect<Transport.Response, TransportError> => {
-          if (!abandon.isAsked()) return turn()
+          if (!abandon.isAsked()) return turn(request)
           concurrency.release()
           return givenUp
         })
-    })
+    )
   )
+}

@@ -18,6 +18,7 @@ import type { Fuse, Verdict } from "./Fuse.js"
 import type { Pace } from "./Pace.js"
 import type { Progress } from "./Progress.js"
 import type { Settler } from "./Settler.js"
+import type { Workers } from "./Workers.js"
 
 /** Why a run stops before its end. */
 export interface Stop {
@@ -50,7 +51,9 @@ export interface Job {
   readonly settler: Settler
   /** Records that a lane claims at once, at most. */
   readonly chunkSize: number
-  /** How many lanes hold a chunk at a time. */
+  /** Who makes the calls. */
+  readonly workers: Workers
+  /** How many chunks wait for workers at a time. */
   readonly chunks: Effect.Semaphore
   /** How long a ledger that cannot be written is waited for. */
   readonly patience: Duration.Duration
@@ -85,7 +88,7 @@ export interface Parts
     Pick<
       Job,
       | "run" | "org" | "epoch" | "ledger" | "transport" | "policy" | "pace" | "concurrency" | "fuse" | "progress" | "settler"
-      | "chunkSize" | "chunks" | "patience" | "condemn"
+      | "workers" | "chunkSize" | "chunks" | "patience" | "condemn"
     >
 {}
 

@@ -94,6 +94,8 @@ const handle = (jobs: Jobs, { epoch, lane, run, turn }: Rpc.Payload<typeof Chunk
     const running = jobs.get(run)
     const chain = running?.chains.get(lane)
     if (running === undefined || chain === undefined || running.job.epoch !== epoch || chain.turn !== turn) return
+    // The same message twice: a lane has one chunk at a time.
+    if (chain.isWorking) return
     chain.isWorking = true
     const hasMore = yield* LaneRunner.runChunk(running.job, lane).pipe(
       Effect.ensuring(Effect.sync(() => {

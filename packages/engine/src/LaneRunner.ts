@@ -13,13 +13,16 @@ import * as RetryPolicy from "@milepost/core/RetryPolicy"
 import { Transport } from "@milepost/core/Transport"
 import * as Unenroll from "@milepost/core/Unenroll"
 import type { Claimed, Seq } from "@milepost/ledger/Entry"
+import type * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import * as Gate from "./Gate.js"
 import { patiently } from "./internal/patiently.js"
-import type { Job } from "./Job.js"
+import type { Failure, Job } from "./Job.js"
+import type { Source } from "./Workers.js"
 
 /** How a call ended for its record. */
 type Ending =
@@ -51,11 +54,28 @@ export const afterLostAttempts = (outcome: Outcome.Outcome): Outcome.Outcome => 
 /** A chunk that is being worked on. */
 interface Chunk {
   readonly job: Job
-  readonly claimed: ReadonlyArray<Claimed>
+  /** The records of each customer, in their order. */
+  readonly lines: ReadonlyArray<ReadonlyArray<Claimed>>
+  /** How many of them a worker has taken, and how many workers are at one. */
+  taken: number
+  inHand: number
   /** What was claimed and certainly not executed, so far. */
   readonly unsent: Set<Seq>
   /** Whether no new call may start: the run stops, or the lane changes its owner. */
   isLeaving: boolean
+  /** A bug that ended a worker. */
+  defect: Cause.Cause<never> | null
+  /** Completes when no line waits for a worker any more. */
+  readonly started: Deferred.Deferred<void>
+  /** Completes when no call is in flight any more, and none will be. */
+  readonly ended: Deferred.Deferred<void>
+}
+
+/** Says what is over of a chunk, after something has changed. */
+const tell = (chunk: Chunk): void => {
+  if (!chunk.isLeaving && chunk.taken < chunk.lines.length) return
+  Deferred.unsafeDone(chunk.started, Effect.void)
+  if (chunk.inHand === 0) Deferred.unsafeDone(chunk.ended, chunk.defect === null ? Effect.void : Effect.failCause(chunk.defect))
 }
 
 /** What an outcome means for the record and the run; stops the run where going on is of no use. */
@@ -95,55 +115,135 @@ const byCustomer = (claimed: ReadonlyArray<Claimed>): ReadonlyArray<ReadonlyArra
   return [...found.values()]
 }
 
-/** Makes the calls of what was claimed; completes when none is in flight any more. */
-const calls = (chunk: Chunk): Effect.Effect<void, never, Transport> => {
+/** Lets a record go out, or waits until it may, or skips it. */
+const attempt = (chunk: Chunk, record: Claimed): Effect.Effect<void, never, Transport> => {
+  if (chunk.isLeaving) return Effect.void
   const { job, unsent } = chunk
-  const queues = byCustomer(chunk.claimed)
-  let taken = 0
-
-  /** Lets a record go out, or waits until it may, or skips it. */
-  const attempt = (record: Claimed): Effect.Effect<void, never, Transport> => {
-    if (chunk.isLeaving) return Effect.void
-    const condemned = record.lostAttempts > 0 ? null : job.fuse.condemnation(record.request)
-    if (condemned !== null) {
-      unsent.delete(record.seq)
-      job.settler.offer({ seq: record.seq, outcome: Outcome.skipped("fuse", condemned) })
-      return Effect.void
-    }
-    if (job.settler.trouble() !== null) return Effect.zipRight(job.settler.untilReady, Effect.suspend(() => attempt(record)))
-    if (!job.fuse.enter(record.request)) return Effect.zipRight(job.untilFuseMoves, Effect.suspend(() => attempt(record)))
+  const condemned = record.lostAttempts > 0 ? null : job.fuse.condemnation(record.request)
+  if (condemned !== null) {
     unsent.delete(record.seq)
-    return Effect.map(send(record), (outcome) => {
-      const ending = endingOf(chunk, record, outcome)
-      if (ending._tag === "Settle") {
-        job.settler.offer({ seq: record.seq, outcome: ending.outcome })
-        job.judge(record.request, outcome)
-        return
-      }
-      if (ending._tag === "Release") unsent.add(record.seq)
-      job.giveUp(record.request)
-    })
+    job.settler.offer({ seq: record.seq, outcome: Outcome.skipped("fuse", condemned) })
+    return Effect.void
   }
+  if (job.settler.trouble() !== null) {
+    return Effect.zipRight(job.settler.untilReady, Effect.suspend(() => attempt(chunk, record)))
+  }
+  if (!job.fuse.enter(record.request)) {
+    return Effect.zipRight(job.untilFuseMoves, Effect.suspend(() => attempt(chunk, record)))
+  }
+  unsent.delete(record.seq)
+  return Effect.map(send(record), (outcome) => {
+    const ending = endingOf(chunk, record, outcome)
+    if (ending._tag === "Settle") {
+      job.settler.offer({ seq: record.seq, outcome: ending.outcome })
+      job.judge(record.request, outcome)
+      return
+    }
+    if (ending._tag === "Release") unsent.add(record.seq)
+    job.giveUp(record.request)
+  })
+}
 
-  const worker = Effect.suspend(() => {
-    let queue: ReadonlyArray<Claimed> = []
+const nothing: ReadonlyArray<Claimed> = []
+
+/** What one worker does in a chunk: takes a customer, makes the calls one after another, takes the next customer. */
+const work = (chunk: Chunk, goesOn: () => boolean): Effect.Effect<void, never, Transport> =>
+  Effect.suspend(() => {
+    let line = nothing
     let index = 0
+    const drop = (): void => {
+      if (line === nothing) return
+      line = nothing
+      chunk.inHand -= 1
+      tell(chunk)
+    }
     return Effect.whileLoop({
       while: () => {
-        if (chunk.isLeaving) return false
-        if (index < queue.length) return true
-        queue = queues[taken++] ?? []
+        if (!chunk.isLeaving && index < line.length) return true
+        drop()
+        if (chunk.isLeaving || chunk.taken === chunk.lines.length || !goesOn()) return false
+        line = chunk.lines[chunk.taken++] ?? nothing
         index = 0
-        return queue.length > 0
+        chunk.inHand += 1
+        tell(chunk)
+        return true
       },
-      body: () => Effect.suspend(() => attempt(queue[index++] as Claimed)),
+      body: () => attempt(chunk, line[index++] as Claimed),
       step: () => undefined
-    })
+    }).pipe(
+      // Whoever waits for the chunk dies of it; calls of other workers get their answers first.
+      Effect.catchAllCause((cause) =>
+        Effect.sync(() => {
+          chunk.defect = cause
+          chunk.isLeaving = true
+          drop()
+        })
+      )
+    )
   })
 
-  const workers = Math.min(queues.length, job.concurrency.most)
-  return Effect.forEach(Array.from({ length: workers }), () => worker, { concurrency: "unbounded", discard: true })
+/** Claims the next chunk of a lane; `null` when there is none. */
+const claim = (job: Job, lane: number): Effect.Effect<Chunk | null, Failure> => {
+  const { chunkSize, epoch, ledger, patience, run } = job
+  return Effect.map(patiently(ledger.claim(run, { epoch, lane, limit: chunkSize }), patience), (claimed) =>
+    claimed.length === 0 ? null : {
+      job,
+      lines: byCustomer(claimed),
+      taken: 0,
+      inHand: 0,
+      unsent: new Set(claimed.map(({ seq }) => seq)),
+      isLeaving: false,
+      defect: null,
+      started: Deferred.unsafeMake(FiberId.none),
+      ended: Deferred.unsafeMake(FiberId.none)
+    })
 }
+
+/** The calls of a chunk, under the job's policy and over its gate; both give up waiting once the chunk is left. */
+const sourceOf = (chunk: Chunk, asked: Effect.Effect<void>, clock: Clock.Clock): Source => {
+  const { job } = chunk
+  const context = Context.make(Transport, Gate.transport(job, { isAsked: () => chunk.isLeaving, asked }, clock)).pipe(
+    Context.add(RetryPolicy.RetryPolicy, { ...job.policy, abandon: job.workers.resting(asked) })
+  )
+  return {
+    ready: () => chunk.isLeaving ? 0 : chunk.lines.length - chunk.taken,
+    work: (goesOn) => Effect.provide(work(chunk, goesOn), context)
+  }
+}
+
+/** Gives back what was claimed and certainly not executed. */
+const giveBack = ({ job, unsent }: Chunk): Effect.Effect<void> =>
+  unsent.size === 0
+    ? Effect.void
+    : patiently(job.ledger.release(job.run, [...unsent]), job.patience).pipe(
+      Effect.catchAll((error) => Effect.sync(() => job.fail(error)))
+    )
+
+/** Has a chunk worked off; completes when its outcomes are on disk, and what was not sent is given back. */
+const workOff = (chunk: Chunk, onStarted: Effect.Effect<void>, restore: Restore): Effect.Effect<void> =>
+  Effect.clockWith((clock) => {
+    const { job } = chunk
+    const asked = Deferred.unsafeMake<void>(FiberId.none)
+    const leave = (): void => {
+      chunk.isLeaving = true
+      Deferred.unsafeDone(asked, Effect.void)
+      tell(chunk)
+    }
+    const forget = job.onStop(leave)
+    job.workers.add(sourceOf(chunk, Deferred.await(asked), clock))
+    const over = Effect.zipRight(Effect.zipRight(Deferred.await(chunk.started), onStarted), Deferred.await(chunk.ended))
+    return restore(over).pipe(
+      // A call and the record of its answer are one: who interrupts waits for both.
+      Effect.onInterrupt(() => Effect.zipRight(Effect.sync(leave), Deferred.await(chunk.ended))),
+      Effect.ensuring(Effect.suspend(() => {
+        forget()
+        return Effect.zipRight(job.settler.flushed, giveBack(chunk))
+      }))
+    )
+  })
+
+/** Makes an effect interruptible, where whoever runs the whole is. */
+type Restore = <A>(effect: Effect.Effect<A>) => Effect.Effect<A>
 
 /**
  * Works through the next chunk of a lane; says whether the lane may have more.
@@ -151,53 +251,29 @@ const calls = (chunk: Chunk): Effect.Effect<void, never, Transport> => {
  * Never fails: what goes wrong with the ledger ends the job (`Job.failed`).
  */
 export const runChunk = (job: Job, lane: number): Effect.Effect<boolean> =>
-  job.chunks.withPermits(1)(Effect.uninterruptibleMask((restore) =>
+  Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
-      if (job.stopped() !== null) return false
-      const { epoch, ledger, patience, run } = job
-      const claimed = yield* patiently(ledger.claim(run, { epoch, lane, limit: job.chunkSize }), patience)
-      if (claimed.length === 0) return false
-      const chunk: Chunk = { job, claimed, unsent: new Set(claimed.map(({ seq }) => seq)), isLeaving: false }
-      const abandoned = yield* Deferred.make<void>()
-      const leave = (): void => {
-        chunk.isLeaving = true
-        Deferred.unsafeDone(abandoned, Effect.void)
-      }
-      const forget = job.onStop(leave)
-      const context = Context.make(Transport, Gate.transport(job, {
-        isAsked: () => chunk.isLeaving,
-        asked: Deferred.await(abandoned)
-      })).pipe(
-        Context.add(RetryPolicy.RetryPolicy, { ...job.policy, abandon: Deferred.await(abandoned) })
-      )
-      // A fiber of its own that nobody interrupts: a call and the record of its answer are one.
-      const working = yield* Effect.forkDaemon(Effect.interruptible(Effect.provide(calls(chunk), context)))
-      yield* restore(Fiber.join(working)).pipe(
-        Effect.onInterrupt(() =>
-          Effect.suspend(() => {
-            leave()
-            return Fiber.join(working)
+      yield* restore(job.chunks.take(1))
+      let hasTurn = true
+      // Passed on when nothing of the chunk waits any more: the next chunk is there before the last calls of this one end.
+      const passOn = Effect.suspend(() => {
+        if (!hasTurn) return Effect.void
+        hasTurn = false
+        return Effect.asVoid(job.chunks.release(1))
+      })
+      const next = Effect.suspend(() => job.stopped() === null ? claim(job, lane) : Effect.succeed(null))
+      return yield* Effect.flatMap(next, (chunk) =>
+        chunk === null
+          ? Effect.succeed(false)
+          : Effect.map(workOff(chunk, passOn, restore), () => job.stopped() === null)
+      ).pipe(
+        Effect.catchAll((error) =>
+          Effect.sync(() => {
+            job.fail(error)
+            return false
           })
         ),
-        Effect.ensuring(Effect.suspend(() => {
-          forget()
-          return Effect.zipRight(
-            job.settler.flushed,
-            chunk.unsent.size === 0
-              ? Effect.void
-              : patiently(ledger.release(run, [...chunk.unsent]), patience).pipe(
-                Effect.catchAll((error) => Effect.sync(() => job.fail(error)))
-              )
-          )
-        }))
+        Effect.ensuring(passOn)
       )
-      return job.stopped() === null
-    }).pipe(
-      Effect.catchAll((error) =>
-        Effect.sync(() => {
-          job.fail(error)
-          return false
-        })
-      )
-    )
-  ))
+    })
+  )

@@ -86,7 +86,10 @@ export interface Service {
    * attempt got lost; returns how many. For after a crash: those calls may have been executed.
    */
   readonly reclaim: (run: string, epoch: number) => Effect.Effect<number, RunNotFound | StorageError>
-  /** Skips the pending records that are condemned, lane by lane; returns how many. Claimed ones are left alone. */
+  /**
+   * Skips the pending records that are condemned, lane by lane; returns how many. Claimed ones are left alone, and so is
+   * what an earlier call may have executed: `skipped` says that a record was never sent.
+   */
   readonly skipWhere: (
     run: string,
     condemned: Condemned | "all",

@@ -153,8 +153,8 @@ export const check = (
         }
         case "skip": {
           const condemned = step.period === "all" ? "all" : { periodName: step.period }
-          const hit = records.filter(({ request, state }) =>
-            state === "pending" && (step.period === "all" || periodOf(request) === step.period))
+          const hit = records.filter(({ lost, request, state }) =>
+            state === "pending" && lost === 0 && (step.period === "all" || periodOf(request) === step.period))
           const why = { reason: step.reason, message: "because" }
           assert.strictEqual(yield* ledger.skipWhere("m", condemned, why), hit.length)
           for (const record of hit) Object.assign(record, { state: "ended", outcome: { outcome: "skipped", ...why, notSent: null } })

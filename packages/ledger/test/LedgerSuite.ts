@@ -292,6 +292,35 @@ export const LedgerSuite = <E>(name: string, fresh: Layer.Layer<Ledger.Ledger, E
         ])
       }).pipe(Effect.provide(fresh)))
 
+    it.effect("what may have been executed is never skipped: it stays pending, whatever condemns it", () =>
+      Effect.gen(function*() {
+        const { claim, ledger } = yield* started("a", [1, 2, 3, 4].map((row) => good(row, milestone(row, "C1"))))
+        yield* claim(2)
+        const { epoch } = yield* ledger.start("a")
+        yield* ledger.reclaim("a", epoch)
+        const why = { reason: "fuse", message: "310018: no such target" } as const
+        assert.strictEqual(yield* ledger.skipWhere("a", { targetId: 2309 }, why), 2)
+        assert.strictEqual(yield* ledger.skipWhere("a", "all", { reason: "cancelled", message: "Ctrl-C" }), 0)
+        assert.deepInclude((yield* ledger.run("a")).counts, { pending: 2, skipped: 2 })
+        const left = yield* ledger.claim("a", { epoch, lane: 0, limit: 10 })
+        assert.deepStrictEqual(left.map(({ lostAttempts, seq }) => [Entry.rowOf(seq), lostAttempts]), [[1, 1], [2, 1]])
+      }).pipe(Effect.provide(fresh)))
+
+    it.effect("a batch of outcomes of every kind, with some that are not claimed, is written all the same", () =>
+      Effect.gen(function*() {
+        const { claim, ledger } = yield* started("a", Array.from({ length: 60 }, (_, index) => good(index + 1, streak(index + 1))))
+        const claimed = yield* claim(50)
+        const outcomeOf = (index: number): Outcome.Outcome =>
+          index % 3 === 0 ? { ...rejected, message: `no ${index}` } : { ...enrolled, requestId: index % 2 === 0 ? `r-${index}` : null }
+        const settlements = [...claimed.map(({ seq }, index) => ({ seq, outcome: outcomeOf(index) })), { seq: Entry.seqOf(0, 55, 0), outcome: enrolled }]
+        const found = yield* ledger.settle("a", settlements)
+        assert.deepStrictEqual(found, { settled: 50, ignored: [Entry.seqOf(0, 55, 0)] })
+        assert.deepStrictEqual((yield* outcomes(ledger, "a")).slice(0, 50), claimed.map((_, index) => outcomeOf(index)))
+        assert.deepInclude((yield* ledger.run("a")).counts, { enrolled: 33, rejected: 17, pending: 10, claimed: 0 })
+        assert.deepInclude(yield* ledger.run("a"), { calls: 50 })
+        assert.deepStrictEqual((yield* ledger.refusals("a")).map(({ records }) => records), [17])
+      }).pipe(Effect.provide(fresh)))
+
     it.effect("results are in the order of the input, over many pages, by outcome and from a row on", () =>
       Effect.gen(function*() {
         const rows = Array.from({ length: 2500 }, (_, index) =>

@@ -1,9 +1,8 @@
 /**
  * The tables of the cluster's messages, made before the cluster makes them, with ids as text.
  *
- * Its ids take 58 bits. It reads them as exact integers where the SQL client obeys `SafeIntegers`; the ledger's does not, and
- * would round them, so that no message could be marked as done. As text they are exact in every client, and SQLite compares
- * a text column with a number in a statement as text. Names and columns are those of `SqlMessageStorage`.
+ * Its ids take 58 bits. As text they are exact in every client, those included that do not obey `SafeIntegers`, and SQLite
+ * compares a text column with a number in a statement as text. Names and columns are those of `SqlMessageStorage`.
  */
 import { SqlClient } from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"

@@ -3,6 +3,7 @@ import type { SqlError } from "@effect/sql/SqlError"
 import type { Fragment } from "@effect/sql/Statement"
 import type * as Outcome from "@milepost/core/Outcome"
 import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import { type Claimed, type Condemned, laneOf, type Seq, seqOf, type Settled, type Settlement } from "../Entry.js"
 import { type RunNotFound, type StorageError, WrongState } from "../LedgerError.js"
@@ -17,7 +18,10 @@ import {
   state
 } from "./codec.js"
 import { count, countRefusals, find, findIn, imported, type Refused } from "./runs.js"
-import { boundary, inBulk, type Storage, transaction } from "./storage.js"
+import { boundary, type Bulk, changed, readInBulk, type Storage, transaction, writeInBulk } from "./storage.js"
+
+/** Among the records of a settlement was one that is not claimed. */
+class NotAllClaimed extends Data.TaggedError("NotAllClaimed") {}
 
 /** Why a record is not sent, where it may be sent one day. */
 export type SkipReason = Exclude<Outcome.Skipped["reason"], "duplicate">
@@ -78,14 +82,13 @@ export const claim = (
     const last = next.at(-1)
     if (last === undefined) return []
     const now = yield* Clock.currentTimeMillis
-    const claimed = yield* sql<SeqRow>`UPDATE ${openRecords(storage)} SET state = ${state.claimed}, epoch = ${epoch}, claimed_at = ${now}
+    const claimed = yield* changed(storage, sql`UPDATE ${openRecords(storage)} SET state = ${state.claimed}, epoch = ${epoch}, claimed_at = ${now}
       WHERE run = ${key} AND ${sql.literal(open)} AND state = ${state.pending}
-      AND seq >= ${first(lane)} AND seq <= ${last.seq}
-      RETURNING seq`
-    yield* count(storage, key, { pending: -claimed.length, claimed: claimed.length })
-    // Where two claim one lane, on a database that lets them, each has what it took.
-    const mine = new Set(claimed.map(({ seq }) => Number(seq)))
-    return next.filter(({ seq }) => mine.has(Number(seq))).map((row) => claimedOf(run.operation, row))
+      AND seq >= ${first(lane)} AND seq <= ${last.seq}`)
+    // A transaction has the ledger to itself; on a database that lets others in, the rows would have to be locked as they are read.
+    if (claimed !== next.length) return yield* Effect.dieMessage(`lane ${lane} of run ${id} was claimed by two at once`)
+    yield* count(storage, key, { pending: -claimed, claimed })
+    return next.map((row) => claimedOf(run.operation, row))
   }))
 }
 
@@ -110,6 +113,87 @@ const tallied = (settlements: Iterable<Settlement>): { readonly change: Change; 
   return { change, refused: [...refused.values()] }
 }
 
+const columns = outcomeColumns.join(", ")
+
+/** What a settlement writes; `value` names an outcome's column. */
+const written = (value: (column: (typeof outcomeColumns)[number]) => string, moment: string): string => {
+  const next = `CAST(${value("state")} AS SMALLINT)`
+  return `UPDATE records SET state = ${next}, attempts = records.attempts + CAST(${value("attempts")} AS INTEGER),
+    after_ambiguous = CASE WHEN records.lost_attempts > 0 AND ${next} IN (${state.already_enrolled}, ${state.rejected})
+    THEN 1 ELSE CAST(${value("after_ambiguous")} AS SMALLINT) END,
+    code = ${value("code")}, tag = ${value("tag")}, blast_radius = CAST(${value("blast_radius")} AS SMALLINT),
+    message = ${value("message")}, warnings = ${value("warnings")}, request_id = ${value("request_id")},
+    reason = CAST(${value("reason")} AS SMALLINT), ended_at = ${moment}`
+}
+
+const stillClaimed = (run: string): string =>
+  `records.run = ${run} AND records.seq = CAST(v.seq AS BIGINT) AND records.state = ${state.claimed}`
+
+/** Outcomes that differ in everything. */
+const settleEach: Bulk = {
+  pattern: [null, ...outcomeColumns.map(() => null)],
+  statement: (values, then) =>
+    `WITH v (seq, ${columns}) AS (VALUES ${values})
+    ${written((column) => `v.${column}`, then(2))} FROM v WHERE ${stillClaimed(then(1))}`
+}
+
+/** Outcomes that differ in nothing but their request ids: nearly all of nearly every run. */
+const settleAlike: Bulk = {
+  pattern: [null, null],
+  statement: (values, then) =>
+    `WITH v (seq, request_id) AS (VALUES ${values}), same (${columns}) AS (SELECT ${outcomeColumns.map((_, index) => then(3 + index)).join(", ")})
+    ${written((column) => column === "request_id" ? "v.request_id" : `same.${column}`, then(2))} FROM v, same WHERE ${stillClaimed(then(1))}`
+}
+
+const claimedAmong: Bulk = {
+  pattern: [null],
+  statement: (values, then) =>
+    `WITH v (seq) AS (VALUES ${values}) SELECT records.seq AS seq FROM v JOIN records ON ${stillClaimed(then(1))}`
+}
+
+const releaseEach: Bulk = {
+  pattern: [null],
+  statement: (values, then) =>
+    `WITH v (seq) AS (VALUES ${values}) UPDATE records SET state = ${state.pending} FROM v WHERE ${stillClaimed(then(1))}`
+}
+
+/** Below so many, outcomes that are alike are not worth a statement of their own. */
+const fewest = 8
+
+const plain: ReadonlyArray<Outcome.Word> = ["enrolled", "unenrolled"]
+
+const isPlain = ({ outcome }: Settlement): boolean =>
+  "warnings" in outcome && outcome.warnings.length === 0 && outcome.attempts === 1 && plain.includes(outcome.outcome)
+
+/** Settlements that one statement can write, or each its own. */
+const alike = (settlements: ReadonlyArray<Settlement>) => {
+  const groups = plain.map((word) => settlements.filter((one) => one.outcome.outcome === word && isPlain(one)))
+    .filter((group) => group.length >= fewest)
+  const grouped = new Set(groups.flat())
+  return { groups, others: groups.length === 0 ? settlements : settlements.filter((one) => !grouped.has(one)) }
+}
+
+/** Writes outcomes of records that are claimed; tells how many were. */
+const write = (
+  storage: Storage,
+  key: number,
+  settlements: ReadonlyArray<Settlement>
+): Effect.Effect<number, SqlError> =>
+  Effect.gen(function*() {
+    const now = yield* Clock.currentTimeMillis
+    const { groups, others } = alike(settlements)
+    let settled = yield* writeInBulk(storage, settleEach, others.map(({ outcome, seq }) => [seq, ...outcomeValues(outcome)]), [key, now])
+    for (const group of groups) {
+      const common = group[0] === undefined ? [] : outcomeValues(group[0].outcome)
+      const rows = group.map(({ outcome, seq }) => [seq, "requestId" in outcome ? outcome.requestId : null])
+      settled += yield* writeInBulk(storage, settleAlike, rows, [key, now, ...common])
+    }
+    const { change, refused } = tallied(settlements)
+    yield* count(storage, key, change)
+    yield* countRefusals(storage, key, refused)
+    return settled
+  })
+
 /** Writes outcomes of claimed records; those of others are left alone. */
 export const settle = (
   storage: Storage,
@@ -119,33 +203,23 @@ export const settle = (
   // First one wins, also within one batch.
   const bySeq = new Map<Seq, Settlement>()
   for (const settlement of settlements) if (!bySeq.has(settlement.seq)) bySeq.set(settlement.seq, settlement)
-  const columns = outcomeColumns.join(", ")
+  const all = [...bySeq.values()]
+  const some = transaction(storage, Effect.gen(function*() {
+    const { key } = yield* find(storage, id)
+    const claimed = new Set(
+      (yield* readInBulk<SeqRow>(storage, claimedAmong, all.map(({ seq }) => [seq]), [key])).map(({ seq }) => Number(seq))
+    )
+    yield* write(storage, key, all.filter(({ seq }) => claimed.has(seq)))
+    return { settled: claimed.size, ignored: [...bySeq.keys()].filter((seq) => !claimed.has(seq)) }
+  }))
   return transaction(storage, Effect.gen(function*() {
     const { key } = yield* find(storage, id)
-    const now = yield* Clock.currentTimeMillis
-    const settled = yield* inBulk<SeqRow>(
-      storage,
-      [null, ...outcomeColumns.map(() => null)],
-      [...bySeq.values()].map(({ outcome, seq }) => [seq, ...outcomeValues(outcome)]),
-      (values, moment) =>
-        `WITH v (seq, ${columns}) AS (VALUES ${values})
-        UPDATE records SET state = CAST(v.state AS SMALLINT), attempts = records.attempts + CAST(v.attempts AS INTEGER),
-        after_ambiguous = CASE WHEN records.lost_attempts > 0
-          AND CAST(v.state AS SMALLINT) IN (${state.already_enrolled}, ${state.rejected})
-          THEN 1 ELSE CAST(v.after_ambiguous AS SMALLINT) END,
-        code = v.code, tag = v.tag, blast_radius = CAST(v.blast_radius AS SMALLINT), message = v.message,
-        warnings = v.warnings, request_id = v.request_id, reason = CAST(v.reason AS SMALLINT), ended_at = ${moment}
-        FROM v WHERE records.run = ${key} AND records.seq = CAST(v.seq AS BIGINT) AND records.state = ${state.claimed}
-        RETURNING records.seq AS seq`,
-      now
-    )
-    const done = new Set(settled.map(({ seq }) => Number(seq)))
-    const applied = [...bySeq.values()].filter(({ seq }) => done.has(seq))
-    const { change, refused } = tallied(applied)
-    yield* count(storage, key, change)
-    yield* countRefusals(storage, key, refused)
-    return { settled: done.size, ignored: [...bySeq.keys()].filter((seq) => !done.has(seq)) }
-  }))
+    const settled = yield* write(storage, key, all)
+    return settled === all.length ? { settled, ignored: [] } : yield* new NotAllClaimed()
+  })).pipe(
+    // Rolled back: it is only now that it matters which ones.
+    Effect.catchTag("NotAllClaimed", () => some)
+  )
 }
 
 /** Gives claimed records back that were certainly not sent. */
@@ -156,13 +230,9 @@ export const release = (
 ): Effect.Effect<number, RunNotFound | StorageError> =>
   transaction(storage, Effect.gen(function*() {
     const { key } = yield* find(storage, id)
-    const released = yield* inBulk<SeqRow>(storage, [null], seqs.map((seq) => [seq]), (values) =>
-      `WITH v (seq) AS (VALUES ${values})
-      UPDATE records SET state = ${state.pending} FROM v
-      WHERE records.run = ${key} AND records.seq = CAST(v.seq AS BIGINT) AND records.state = ${state.claimed}
-      RETURNING records.seq AS seq`)
-    yield* count(storage, key, { claimed: -released.length, pending: released.length })
-    return released.length
+    const released = yield* writeInBulk(storage, releaseEach, seqs.map((seq) => [seq]), [key])
+    yield* count(storage, key, { claimed: -released, pending: released })
+    return released
   }))
 
 /** Takes back what an earlier epoch had claimed and not settled. */
@@ -174,10 +244,10 @@ export const reclaim = (
   const { sql } = storage
   return transaction(storage, Effect.gen(function*() {
     const { key } = yield* find(storage, id)
-    const lost = yield* sql<SeqRow>`UPDATE ${openRecords(storage)} SET state = ${state.pending}, lost_attempts = lost_attempts + 1
-      WHERE run = ${key} AND ${sql.literal(open)} AND state = ${state.claimed} AND epoch < ${epoch} RETURNING seq`
-    yield* count(storage, key, { claimed: -lost.length, pending: lost.length })
-    return lost.length
+    const lost = yield* changed(storage, sql`UPDATE ${openRecords(storage)} SET state = ${state.pending}, lost_attempts = lost_attempts + 1
+      WHERE run = ${key} AND ${sql.literal(open)} AND state = ${state.claimed} AND epoch < ${epoch}`)
+    yield* count(storage, key, { claimed: -lost, pending: lost })
+    return lost
   }))
 }
 
@@ -197,7 +267,11 @@ const destinationsOf = (
   )
 }
 
-/** Skips pending records, a lane a transaction: no statement holds everybody up. */
+/**
+ * Skips pending records, a lane a transaction: no statement holds everybody up.
+ *
+ * A record that an earlier call may have executed stays: `skipped` says that it was never sent.
+ */
 export const skipWhere = (
   storage: Storage,
   id: string,
@@ -216,15 +290,14 @@ export const skipWhere = (
     for (const lane of lanes) {
       skipped += yield* transaction(storage, Effect.gen(function*() {
         const now = yield* Clock.currentTimeMillis
-        const found = yield* sql<SeqRow>`UPDATE ${openRecords(storage)} SET state = ${state.skipped}, reason = ${reason[why.reason]},
+        const found = yield* changed(storage, sql`UPDATE ${openRecords(storage)} SET state = ${state.skipped}, reason = ${reason[why.reason]},
           message = ${why.message}, ended_at = ${now} WHERE run = ${key} AND ${sql.literal(open)}
-          AND state = ${state.pending} AND seq >= ${first(lane)} AND seq < ${first(lane + 1)} AND ${sql.literal(where)} RETURNING seq`
-        if (found.length === 0) return 0
-        yield* count(storage, key, { pending: -found.length, skipped: found.length })
-        yield* countRefusals(storage, key, [
-          { state: state.skipped, code: why.reason, message: why.message, records: found.length }
-        ])
-        return found.length
+          AND state = ${state.pending} AND seq >= ${first(lane)} AND seq < ${first(lane + 1)} AND lost_attempts = 0
+          AND ${sql.literal(where)}`)
+        if (found === 0) return 0
+        yield* count(storage, key, { pending: -found, skipped: found })
+        yield* countRefusals(storage, key, [{ state: state.skipped, code: why.reason, message: why.message, records: found }])
+        return found
       }))
     }
     return skipped
@@ -245,15 +318,13 @@ export const rearm = (
     let armed = 0
     for (const lane of lanes) {
       armed += yield* transaction(storage, Effect.gen(function*() {
-        const found = yield* sql<SeqRow>`UPDATE ${openRecords(storage)} SET state = ${state.pending}, reason = NULL, tag = NULL, message = NULL,
+        const found = yield* changed(storage, sql`UPDATE ${openRecords(storage)} SET state = ${state.pending}, reason = NULL, tag = NULL, message = NULL,
           ended_at = NULL WHERE run = ${key} AND ${sql.literal(open)} AND state = ${state.skipped} AND seq >= ${first(lane)}
-          AND seq < ${first(lane + 1)} AND reason = ${reason[why]} RETURNING seq`
-        if (found.length === 0) return 0
-        yield* count(storage, key, { skipped: -found.length, pending: found.length })
-        yield* countRefusals(storage, key, [
-          { state: state.skipped, code: why, message: "", records: -found.length }
-        ])
-        return found.length
+          AND seq < ${first(lane + 1)} AND reason = ${reason[why]}`)
+        if (found === 0) return 0
+        yield* count(storage, key, { skipped: -found, pending: found })
+        yield* countRefusals(storage, key, [{ state: state.skipped, code: why, message: "", records: -found }])
+        return found
       }))
     }
     return armed

@@ -2,7 +2,7 @@
 import type { SqlError } from "@effect/sql/SqlError"
 import { LedgerBusy, LedgerDamaged, LedgerUnwritable, type StorageError } from "../LedgerError.js"
 
-/** What a database wants to be told in its own words. */
+/** What a database wants to be told in its own words, and what it says. */
 export interface Dialect {
   /** A column that numbers its rows by itself. */
   readonly identity: string
@@ -13,6 +13,8 @@ export interface Dialect {
   readonly by: (index: string) => string
   /** The placeholder of the parameter at this position, from 1. */
   readonly placeholder: (position: number) => string
+  /** How many rows a statement has changed, from what its client says of it. */
+  readonly changes: (raw: unknown) => number
   /** What an error of the database means; `null` for a statement of ours that is wrong. */
   readonly meaning: (error: SqlError) => StorageError | null
 }
@@ -48,7 +50,8 @@ export const sqlite = (path: string, holder: () => number | null): Dialect => ({
   clustered: "WITHOUT ROWID",
   // It takes a range of the primary key for better than the few open records within that range.
   by: (index) => `INDEXED BY ${index}`,
-  placeholder: () => "?",
+  placeholder: (position) => `?${position}`,
+  changes: (raw) => Number((raw as { readonly changes: number }).changes),
   meaning: ({ cause }) => {
     const code = typeof cause === "object" && cause !== null ? (cause as Coded).code : undefined
     if (typeof code !== "string" || code === "") {

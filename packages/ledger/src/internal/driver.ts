@@ -4,6 +4,9 @@
  * `@effect/sql-libsql` opens a new connection after every transaction, and with it loses the settings of the old one and
  * runs into its exclusive lock; a transaction that cannot begin never gives its turn back. Here is one connection for the
  * life of the client, statements are prepared once, and ROLLBACK after the database has rolled back by itself is no error.
+ *
+ * By its asynchronous interface libsql runs statements on threads of its own: neither a write of thousands of rows nor the
+ * disk that confirms a COMMIT holds the event loop. Only rows that are read are fetched on it.
  */
 import * as Reactivity from "@effect/experimental/Reactivity"
 import * as SqlClient from "@effect/sql/SqlClient"
@@ -13,9 +16,22 @@ import * as Statement from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import Libsql from "libsql"
+import type Libsql from "libsql/promise"
+import { createRequire } from "node:module"
 
-type Prepared = Libsql.Statement<[ReadonlyArray<unknown>]>
+// By require, so that every bundler leaves it where it is: libsql looks for the binary of the platform from its own place.
+const Database = createRequire(import.meta.url)("libsql/promise") as typeof Libsql
+
+/** A prepared statement; libsql's own types leave it open. */
+interface Prepared {
+  readonly all: (params: ReadonlyArray<unknown>) => Promise<ReadonlyArray<object>>
+  readonly safeIntegers: (isOn: boolean) => unknown
+}
+
+/** What a statement that returns no rows has done, as `executeRaw` tells it. */
+export interface Done {
+  readonly changes: number
+}
 
 /** Statements kept ready; a bulk statement has one text for each number of rows. */
 const statementsKept = 64
@@ -24,16 +40,16 @@ const statementsKept = 64
 const bindable = (value: unknown): unknown =>
   typeof value === "boolean" ? Number(value) : value === undefined ? null : value
 
-/** One connection: everything runs on it, one after another. */
+/** One connection: everything runs on it, one after another; whoever is interrupted waits for his statement's end. */
 export class LibsqlConnection implements Connection {
   private readonly prepared = new Map<string, Prepared>()
 
-  constructor(private readonly database: Libsql.Database) {}
+  constructor(private readonly database: Libsql) {}
 
-  private statement(sql: string): Prepared {
+  private async statement(sql: string): Promise<Prepared> {
     const known = this.prepared.get(sql)
     if (known !== undefined) return known
-    const made = this.database.prepare<[ReadonlyArray<unknown>]>(sql)
+    const made = await this.database.prepare(sql) as Prepared
     for (const oldest of this.prepared.keys()) {
       if (this.prepared.size < statementsKept) break
       this.prepared.delete(oldest)
@@ -42,24 +58,29 @@ export class LibsqlConnection implements Connection {
     return made
   }
 
-  private rows(sql: string, params: ReadonlyArray<unknown>): ReadonlyArray<object> {
-    const statement = this.statement(sql)
-    const bound = params.map(bindable)
-    if (statement.reader) return statement.all(bound) as ReadonlyArray<object>
-    statement.run(bound)
-    return []
+  private async rows(sql: string, params: ReadonlyArray<unknown>, isExact = false): Promise<ReadonlyArray<object>> {
+    const statement = await this.statement(sql)
+    statement.safeIntegers(isExact)
+    return await statement.all(params.map(bindable))
   }
 
-  private attempt<A>(act: () => A): Effect.Effect<A, SqlError> {
-    return Effect.try({ try: act, catch: (cause) => new SqlError({ cause, message: "the statement failed" }) })
+  private attempt<A>(act: () => Promise<A>): Effect.Effect<A, SqlError> {
+    return Effect.uninterruptible(
+      Effect.tryPromise({ try: act, catch: (cause) => new SqlError({ cause, message: "the statement failed" }) })
+    )
   }
 
+  /** Whole numbers are numbers, exact up to 2^53-1, and `bigint` for who asks by `SafeIntegers`. */
   execute(sql: string, params: ReadonlyArray<unknown>): Effect.Effect<ReadonlyArray<object>, SqlError> {
-    return this.attempt(() => this.rows(sql, params))
+    return Effect.flatMap(SqlClient.SafeIntegers, (isExact) => this.attempt(() => this.rows(sql, params, isExact)))
   }
 
-  executeRaw(sql: string, params: ReadonlyArray<unknown>): Effect.Effect<unknown, SqlError> {
-    return this.execute(sql, params)
+  executeRaw(sql: string, params: ReadonlyArray<unknown>): Effect.Effect<Done, SqlError> {
+    return this.attempt(async () => {
+      await this.rows(sql, params)
+      const [done] = await this.rows("SELECT changes() AS changes", [])
+      return done as Done
+    })
   }
 
   executeStream(): Stream.Stream<never, SqlError> {
@@ -76,28 +97,43 @@ export class LibsqlConnection implements Connection {
   executeUnprepared(sql: string, params: ReadonlyArray<unknown>): Effect.Effect<ReadonlyArray<object>, SqlError> {
     if (sql === "ROLLBACK") return this.attempt(() => this.rollback())
     if (sql !== "COMMIT") return this.execute(sql, params)
-    return this.attempt(() => {
+    return this.attempt(async () => {
       try {
-        this.database.exec("COMMIT")
+        await this.database.exec("COMMIT")
         return []
       } catch (error) {
-        this.rollback()
+        await this.rollback()
         throw error
       }
     })
   }
 
-  private rollback(): ReadonlyArray<object> {
-    if (this.database.inTransaction) this.database.exec("ROLLBACK")
+  private async rollback(): Promise<ReadonlyArray<object>> {
+    if ((this.database as { readonly inTransaction?: boolean }).inTransaction === true) await this.database.exec("ROLLBACK")
     return []
   }
 
-  /** Runs one statement outside any transaction. */
+  /** Runs one statement outside any transaction, without keeping it. */
   run(sql: string): Effect.Effect<ReadonlyArray<object>, SqlError> {
-    return this.attempt(() => {
-      const statement = this.database.prepare<[ReadonlyArray<unknown>]>(sql)
-      return statement.reader ? statement.all([]) as ReadonlyArray<object> : (statement.run([]), [])
-    })
+    return this.attempt(async () => await (await this.database.prepare(sql) as Prepared).all([]))
+  }
+}
+
+const close = async (database: Libsql): Promise<void> => {
+  // A connection with statements that nobody has collected yet stays open, and its lock with it: leaving WAL gives
+  // the lock back, and leaves one file behind.
+  try {
+    if ((database as { readonly inTransaction?: boolean }).inTransaction === true) await database.exec("ROLLBACK")
+    for (const sql of ["PRAGMA journal_mode = DELETE", "PRAGMA locking_mode = NORMAL", "SELECT count(*) FROM sqlite_master"]) {
+      await (await database.prepare(sql) as Prepared).all([])
+    }
+  } catch {
+    // It was not ours, or cannot be written: what is durable is in the file or its log.
+  }
+  try {
+    database.close()
+  } catch {
+    // The process is about to end, and the lock with it.
   }
 }
 
@@ -105,27 +141,10 @@ export class LibsqlConnection implements Connection {
 export const open = (path: string): Effect.Effect<LibsqlConnection, SqlError, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.try({
-      try: () => new Libsql(path),
+      try: () => new Database(path, {}),
       catch: (cause) => new SqlError({ cause, message: "the file cannot be opened" })
     }),
-    (database) =>
-      Effect.sync(() => {
-        // A connection with statements that nobody has collected yet stays open, and its lock with it: leaving WAL gives
-        // the lock back, and leaves one file behind.
-        try {
-          if (database.inTransaction) database.exec("ROLLBACK")
-          database.prepare("PRAGMA journal_mode = DELETE").all()
-          database.prepare("PRAGMA locking_mode = NORMAL").all()
-          database.prepare("SELECT count(*) FROM sqlite_master").all()
-        } catch {
-          // It was not ours, or cannot be written: what is durable is in the file or its log.
-        }
-        try {
-          database.close()
-        } catch {
-          // The process is about to end, and the lock with it.
-        }
-      })
+    (database) => Effect.promise(() => close(database))
   ).pipe(Effect.map((database) => new LibsqlConnection(database)))
 
 /** Effect SQL's client over the connection: transactions and statements take turns. */

@@ -12,7 +12,7 @@ import type { RunNotFound, StorageError, WrongState } from "../LedgerError.js"
 import type { Checkpoint } from "../Run.js"
 import { balanceColumns, reason, state } from "./codec.js"
 import { count, countRefusals, findIn } from "./runs.js"
-import { inBulk, type Storage, transaction } from "./storage.js"
+import { type Bulk, perRun, readInBulk, type Storage, transaction, writeInBulk } from "./storage.js"
 
 /** Where a record goes, as `destinations` names it. */
 interface Place {
@@ -64,6 +64,21 @@ const nameOf = (row: DestinationRow): string =>
 const valuesOf = (places: ReadonlyArray<Place>): ReadonlyArray<ReadonlyArray<unknown>> =>
   places.map(({ periodName, targetGroupId, targetId }) => [targetGroupId, targetId, periodName])
 
+const knownDestinations: Bulk = {
+  pattern: [null, null, null],
+  statement: (values, then) =>
+    `WITH v (target_group_id, target_id, period_name) AS (VALUES ${values})
+    SELECT d.destination, d.target_group_id, d.target_id, d.period_name FROM v JOIN destinations d ON d.run = ${then(1)}
+    AND d.target_group_id = CAST(v.target_group_id AS BIGINT) AND d.target_id = CAST(v.target_id AS BIGINT)
+    AND d.period_name = v.period_name`
+}
+
+const insertDestinations = perRun((key) => ({
+  pattern: [String(key), null, null, null, null, "0"],
+  statement: (values) =>
+    `INSERT INTO destinations (run, destination, target_group_id, target_id, period_name, records) VALUES ${values}`
+}))
+
 /** The numbers of places, those of new ones included. */
 const destinationsOf = (
   storage: Storage,
@@ -72,11 +87,7 @@ const destinationsOf = (
 ): Effect.Effect<ReadonlyMap<string, number>, SqlError> =>
   Effect.gen(function*() {
     const { sql } = storage
-    const known = yield* inBulk<DestinationRow>(storage, [null, null, null], valuesOf(places), (values) =>
-      `WITH v (target_group_id, target_id, period_name) AS (VALUES ${values})
-      SELECT d.destination, d.target_group_id, d.target_id, d.period_name FROM v JOIN destinations d ON d.run = ${key}
-      AND d.target_group_id = CAST(v.target_group_id AS BIGINT) AND d.target_id = CAST(v.target_id AS BIGINT)
-      AND d.period_name = v.period_name`)
+    const known = yield* readInBulk<DestinationRow>(storage, knownDestinations, valuesOf(places), [key])
     const numbers = new Map(known.map((row) => [nameOf(row), Number(row.destination)]))
     const added = places.filter(({ name }) => !numbers.has(name))
     if (added.length === 0) return numbers
@@ -84,13 +95,7 @@ const destinationsOf = (
       WHERE run = ${key}`
     const next = Number(last?.last ?? 0) + 1
     for (const [index, { name }] of added.entries()) numbers.set(name, next + index)
-    yield* inBulk(
-      storage,
-      [String(key), null, null, null, null, "0"],
-      valuesOf(added).map((values, index) => [next + index, ...values]),
-      (values) =>
-        `INSERT INTO destinations (run, destination, target_group_id, target_id, period_name, records) VALUES ${values}`
-    )
+    yield* writeInBulk(storage, insertDestinations(key), valuesOf(added).map((values, index) => [next + index, ...values]))
     return numbers
   })
 
@@ -100,6 +105,36 @@ interface First {
   readonly line: number
 }
 
+const columns = "run, seq, state, attempts, destination, customer_id, balance_kind, initial_balance, reset, lost_attempts"
+
+const insertRecords = perRun((key) => ({
+  pattern: [String(key), null, String(state.pending), "0", null, null, null, null, null, null],
+  statement: (values) =>
+    `INSERT INTO records (${columns}) VALUES ${values}
+    ON CONFLICT (run, customer_id, destination) WHERE duplicate_of IS NULL DO NOTHING`
+}))
+
+const inserted: Bulk = {
+  pattern: [null],
+  statement: (values, then) =>
+    `WITH v (seq) AS (VALUES ${values}) SELECT r.seq AS seq FROM v JOIN records r ON r.run = ${then(1)} AND r.seq = CAST(v.seq AS BIGINT)`
+}
+
+const firstOnes: Bulk = {
+  pattern: [null, null],
+  statement: (values, then) =>
+    `WITH v (customer_id, destination) AS (VALUES ${values})
+    SELECT r.customer_id, r.destination, i.line FROM v
+    JOIN records r ON r.run = ${then(1)} AND r.customer_id = CAST(v.customer_id AS BIGINT)
+    AND r.destination = CAST(v.destination AS BIGINT) AND r.duplicate_of IS NULL
+    JOIN input_rows i ON i.run = r.run AND i.row_number = (r.seq % ${seqOf(1, 0, 0)}) / ${callsPerRow}`
+}
+
+const insertRepeated = perRun((key) => ({
+  pattern: [String(key), null, String(state.skipped), "0", null, null, null, null, null, null, String(reason.duplicate), null],
+  statement: (values) => `INSERT INTO records (${columns}, reason, duplicate_of) VALUES ${values}`
+}))
+
 /** Writes records and returns those that repeat an earlier one. */
 const insert = (
   storage: Storage,
@@ -108,7 +143,6 @@ const insert = (
   numbers: ReadonlyMap<string, number>
 ): Effect.Effect<ReadonlyArray<Planned>, SqlError> =>
   Effect.gen(function*() {
-    const columns = "run, seq, state, attempts, destination, customer_id, balance_kind, initial_balance, reset, lost_attempts"
     const valuesOf = ({ call, place, seq }: Planned): ReadonlyArray<unknown> => [
       seq,
       numbers.get(place.name),
@@ -116,33 +150,28 @@ const insert = (
       ...balanceColumns(call.request),
       call.lostAttempts ?? 0
     ]
-    const inserted = yield* inBulk<{ readonly seq: number }>(
-      storage,
-      [String(key), null, String(state.pending), "0", null, null, null, null, null, null],
-      records.map(valuesOf),
-      (values) =>
-        `INSERT INTO records (${columns}) VALUES ${values}
-        ON CONFLICT (run, customer_id, destination) WHERE duplicate_of IS NULL DO NOTHING RETURNING seq`
-    )
-    if (inserted.length === records.length) return []
-    const seqs = new Set(inserted.map(({ seq }) => Number(seq)))
+    if ((yield* writeInBulk(storage, insertRecords(key), records.map(valuesOf))) === records.length) return []
+    const found = yield* readInBulk<{ readonly seq: number }>(storage, inserted, records.map(({ seq }) => [seq]), [key])
+    const seqs = new Set(found.map(({ seq }) => Number(seq)))
     const repeated = records.filter(({ seq }) => !seqs.has(seq))
     const same = repeated.map(({ call, place }) => [call.request.customerId, numbers.get(place.name)])
-    const firsts = yield* inBulk<First>(storage, [null, null], same, (values) =>
-      `WITH v (customer_id, destination) AS (VALUES ${values})
-      SELECT r.customer_id, r.destination, i.line FROM v
-      JOIN records r ON r.run = ${key} AND r.customer_id = CAST(v.customer_id AS BIGINT)
-      AND r.destination = CAST(v.destination AS BIGINT) AND r.duplicate_of IS NULL
-      JOIN input_rows i ON i.run = r.run AND i.row_number = (r.seq % ${seqOf(1, 0, 0)}) / ${callsPerRow}`)
+    const firsts = yield* readInBulk<First>(storage, firstOnes, same, [key])
     const lines = new Map(firsts.map((row) => [`${Number(row.customer_id)}/${Number(row.destination)}`, Number(row.line)]))
-    yield* inBulk(
+    yield* writeInBulk(
       storage,
-      [String(key), null, String(state.skipped), "0", null, null, null, null, null, null, String(reason.duplicate), null],
-      repeated.map((record, index) => [...valuesOf(record), lines.get((same[index] ?? []).join("/")) ?? 0]),
-      (values) => `INSERT INTO records (${columns}, reason, duplicate_of) VALUES ${values}`
+      insertRepeated(key),
+      repeated.map((record, index) => [...valuesOf(record), lines.get((same[index] ?? []).join("/")) ?? 0])
     )
     return repeated
   })
+
+const addToDestinations: Bulk = {
+  pattern: [null, null],
+  statement: (values, then) =>
+    `WITH v (destination, records) AS (VALUES ${values})
+    UPDATE destinations SET records = destinations.records + CAST(v.records AS BIGINT) FROM v
+    WHERE destinations.run = ${then(1)} AND destinations.destination = CAST(v.destination AS BIGINT)`
+}
 
 /** Adds to how many records go where. */
 const countDestinations = (
@@ -159,11 +188,13 @@ const countDestinations = (
   }
   records.forEach(add(1))
   repeated.forEach(add(-1))
-  return Effect.asVoid(inBulk(storage, [null, null], [...added], (values) =>
-    `WITH v (destination, records) AS (VALUES ${values})
-    UPDATE destinations SET records = destinations.records + CAST(v.records AS BIGINT) FROM v
-    WHERE destinations.run = ${key} AND destinations.destination = CAST(v.destination AS BIGINT)`))
+  return Effect.asVoid(writeInBulk(storage, addToDestinations, [...added], [key]))
 }
+
+const insertRows = perRun((key) => ({
+  pattern: [String(key), null, null, null, null],
+  statement: (values) => `INSERT INTO input_rows (run, row_number, line, bytes, problem) VALUES ${values}`
+}))
 
 /** Adds a batch of rows; those up to the checkpoint are in already and are left out. */
 export const append = (
@@ -177,12 +208,7 @@ export const append = (
     const rows = batch.filter(({ row }) => row > run.checkpoint.row).map(checked)
     const last = rows.at(-1)
     if (last === undefined) return { rows: 0, records: 0, duplicates: 0, badRows: 0 }
-    yield* inBulk(
-      storage,
-      [String(key), null, null, null, null],
-      rows.map(({ bytes, line, problem, row }) => [row, line, bytes, problem]),
-      (values) => `INSERT INTO input_rows (run, row_number, line, bytes, problem) VALUES ${values}`
-    )
+    yield* writeInBulk(storage, insertRows(key), rows.map(({ bytes, line, problem, row }) => [row, line, bytes, problem]))
     const records = planned(rows, run.lanes)
     const places = new Map(records.map(({ place }) => [place.name, place]))
     const numbers = yield* destinationsOf(storage, key, [...places.values()])

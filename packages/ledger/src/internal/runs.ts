@@ -6,7 +6,7 @@ import { mostLanes } from "../Entry.js"
 import { InputChanged, RunNotFound, type StorageError, WrongState } from "../LedgerError.js"
 import type { Destination, Operation, Parent, Refusal, Run, State, Stop } from "../Run.js"
 import { type Change, counterColumns, readCode, type RunRow, runOf, wordOf } from "./codec.js"
-import { boundary, inBulk, type Storage, transaction } from "./storage.js"
+import { boundary, perRun, type Storage, transaction, writeInBulk } from "./storage.js"
 
 /** A run with the small number that its records carry. */
 export interface Known {
@@ -158,19 +158,23 @@ export interface Refused {
   readonly records: number
 }
 
+const addToRefusals = perRun((key) => ({
+  pattern: [String(key), null, null, null, null],
+  statement: (values) =>
+    `INSERT INTO refusals (run, state, code, message, records) VALUES ${values}
+    ON CONFLICT (run, state, code) DO UPDATE SET records = refusals.records + excluded.records`
+}))
+
 /** Adds to how often refusals were met. */
 export const countRefusals = (
   storage: Storage,
   key: number,
   refused: ReadonlyArray<Refused>
 ): Effect.Effect<void, SqlError> =>
-  Effect.asVoid(inBulk(
+  Effect.asVoid(writeInBulk(
     storage,
-    [String(key), null, null, null, null],
-    refused.map(({ code, message, records, state }) => [state, code, message, records]),
-    (values) =>
-      `INSERT INTO refusals (run, state, code, message, records) VALUES ${values}
-      ON CONFLICT (run, state, code) DO UPDATE SET records = refusals.records + excluded.records`
+    addToRefusals(key),
+    refused.map(({ code, message, records, state }) => [state, code, message, records])
   ))
 
 /** How often each refusal was met, most first. */

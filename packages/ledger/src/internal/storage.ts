@@ -2,6 +2,7 @@
 import * as Migrator from "@effect/sql/Migrator"
 import type { SqlClient } from "@effect/sql/SqlClient"
 import { SqlError } from "@effect/sql/SqlError"
+import type { Statement } from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { StorageError } from "../LedgerError.js"
@@ -60,23 +61,66 @@ export const transaction = <A, E, R>(
 ): Effect.Effect<A, Exclude<E, SqlError> | StorageError, R> =>
   Effect.uninterruptible(boundary(storage, storage.sql.withTransaction(effect)))
 
-/**
- * Runs one statement for many rows of parameters, as many at a time as a statement can carry, and collects what it returns.
- *
- * @param then a parameter behind the rows; the statement is told its placeholder
- */
-export const inBulk = <Row extends object>(
-  { dialect, sql }: Storage,
-  pattern: ReadonlyArray<string | null>,
-  rows: ReadonlyArray<ReadonlyArray<unknown>>,
-  statement: (values: string, placeholder: string) => string,
-  then?: number
-): Effect.Effect<ReadonlyArray<Row>, SqlError> => {
-  if (rows.length === 0) return Effect.succeed([])
-  const once = (part: ReadonlyArray<ReadonlyArray<unknown>>): Effect.Effect<ReadonlyArray<Row>, SqlError> => {
-    const params = part.flat()
-    const text = statement(tuples(dialect, pattern, part.length), dialect.placeholder(params.length + 1))
-    return sql.unsafe<Row>(text, then === undefined ? params : [...params, then])
-  }
-  return Effect.map(Effect.forEach(parts(rows), once), (found) => found.flat())
+/** A statement for many rows of parameters. */
+export interface Bulk {
+  /** A row: `null` is a parameter, a text stands as it is. */
+  readonly pattern: ReadonlyArray<string | null>
+  /** The statement around its rows; the placeholder of the n-th parameter behind them comes from `then(n)`, from 1. */
+  readonly statement: (values: string, then: (position: number) => string) => string
 }
+
+/** A bulk statement that names its run, made once for each run. */
+export const perRun = (make: (key: number) => Bulk): (key: number) => Bulk => {
+  const made = new Map<number, Bulk>()
+  return (key) => {
+    const bulk = made.get(key) ?? make(key)
+    made.set(key, bulk)
+    return bulk
+  }
+}
+
+/** Texts of statements by their number of rows: to make one of 512 rows costs as much as to run it. */
+const texts = new WeakMap<Dialect, Map<Bulk, Map<number, string>>>()
+
+const textOf = (dialect: Dialect, bulk: Bulk, rows: number): string => {
+  const ofDialect = texts.get(dialect) ?? new Map<Bulk, Map<number, string>>()
+  texts.set(dialect, ofDialect)
+  const known = ofDialect.get(bulk) ?? new Map<number, string>()
+  ofDialect.set(bulk, known)
+  const found = known.get(rows)
+  if (found !== undefined) return found
+  const params = bulk.pattern.filter((cell) => cell === null).length * rows
+  const made = bulk.statement(tuples(dialect, bulk.pattern, rows), (position) => dialect.placeholder(params + position))
+  known.set(rows, made)
+  return made
+}
+
+type Values = ReadonlyArray<ReadonlyArray<unknown>>
+
+const statements = (storage: Storage, bulk: Bulk, rows: Values, then: ReadonlyArray<unknown>) =>
+  parts(rows).map((part) => storage.sql.unsafe<object>(textOf(storage.dialect, bulk, part.length), [...part.flat(), ...then]))
+
+/** Runs a statement for rows of parameters, as many at a time as it can carry, and collects what it returns. */
+export const readInBulk = <Row extends object>(
+  storage: Storage,
+  bulk: Bulk,
+  rows: Values,
+  then: ReadonlyArray<unknown> = []
+): Effect.Effect<ReadonlyArray<Row>, SqlError> =>
+  Effect.map(Effect.all(statements(storage, bulk, rows, then)), (found) => found.flat() as ReadonlyArray<object> as ReadonlyArray<Row>)
+
+/** The same for a statement that returns nothing; tells how many rows it changed. */
+export const writeInBulk = (
+  storage: Storage,
+  bulk: Bulk,
+  rows: Values,
+  then: ReadonlyArray<unknown> = []
+): Effect.Effect<number, SqlError> =>
+  Effect.map(
+    Effect.all(statements(storage, bulk, rows, then).map((statement) => statement.raw)),
+    (raw) => raw.reduce<number>((changed, one) => changed + storage.dialect.changes(one), 0)
+  )
+
+/** Runs a statement that returns nothing; tells how many rows it changed. */
+export const changed = (storage: Storage, statement: Statement<object>): Effect.Effect<number, SqlError> =>
+  Effect.map(statement.raw, storage.dialect.changes)
