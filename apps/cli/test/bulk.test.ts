@@ -49,16 +49,21 @@ describe("the example campaign", () => {
     expect(document).toMatchObject({
       state: "stopped",
       stop: { reason: "fuse", message: expect.stringContaining("310017") },
-      counts: { enrolled: 4401, already_enrolled: 60, rejected: 45, unknown: 0, skipped: 67 },
-      calls: 4494,
+      counts: { enrolled: 4401, already_enrolled: 60, unknown: 0 },
       resume: expect.stringContaining(`milepost bulk resume ${document.run}`)
     })
+    const { rejected = 0, skipped = 0 } = document.counts
+    expect(rejected + skipped).toBe(112)
+    expect(document.calls).toBe(4401 + 60 + rejected - 12)
     const results = resultsOf(document)
     expect(results).toHaveLength(4573)
     const lines = results.map((row) => Number(row["line"]))
     expect(lines).toEqual(lines.toSorted((left, right) => left - right))
-    expect(results.filter((row) => row["code"] === "310017")).toHaveLength(3)
-    expect(results.filter((row) => row["message"]?.startsWith("fuse: 310017"))).toHaveLength(27)
+    // Three in a row blow it; two more may have been on their way.
+    const met = results.filter((row) => row["code"] === "310017").length
+    expect(met).toBeGreaterThanOrEqual(3)
+    expect(met).toBeLessThanOrEqual(5)
+    expect(results.filter((row) => row["message"]?.startsWith("fuse: 310017"))).toHaveLength(30 - met)
     expect(results.filter((row) => row["code"] === "310011")).toHaveLength(25)
     expect(results.filter((row) => row["code"] === "input")).toHaveLength(12)
     expect(results.find((row) => row["segment"]?.includes("HYPERLINK"))?.["segment"]).toMatch(/^'=/)
@@ -72,7 +77,9 @@ describe("the example campaign", () => {
     expect(failed).toHaveLength(1 + 72 + 1)
     for (const line of failed) expect(original).toContain(line)
     const again = await bulk(document.failed, ...campaign.slice(1, 3))
-    expect(documentOf(again).counts).toMatchObject({ enrolled: 0, rejected: 45, skipped: 27 })
+    const { counts } = documentOf(again)
+    expect(counts).toMatchObject({ enrolled: 0, already_enrolled: 0 })
+    expect((counts["rejected"] ?? 0) + (counts["skipped"] ?? 0)).toBe(72)
   })
 
   it("--no-fuse sends every record, whatever the answers condemn", async () => {

@@ -47,7 +47,8 @@ const afterFailure = <A, E extends Disposition.Classified>(
       afterAmbiguousAttempt: ambiguous
     })
     while (Disposition.isRetryable(error)) {
-      if (policy.postponedCounts || !Disposition.isPostponed(error)) counted += 1
+      const isExcused = policy.isExcused?.(error) === true || (!policy.postponedCounts && Disposition.isPostponed(error))
+      if (!isExcused) counted += 1
       if (counted >= policy.maxAttempts) return failed()
       const asked = Disposition.retryAfterMillis(error)
       const ceiling = RetryPolicy.ceilingMillis(policy, attempts)

@@ -9,6 +9,7 @@ describe("a retry policy", () => {
     expect(numbers).toEqual({
       maxAttempts: 5,
       postponedCounts: true,
+      isExcused: null,
       baseMillis: 200,
       capMillis: 10_000,
       deadlineMillis: 120_000,

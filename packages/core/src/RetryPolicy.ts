@@ -8,6 +8,7 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import type * as Disposition from "./Disposition.js"
 
 /**
  * Retries paid out of successes, shared by every call under one policy, so that a dying upstream is not hammered.
@@ -49,6 +50,11 @@ export interface Service {
    * waiting: right for a bulk run, which would otherwise turn a full quota into a file of refusals.
    */
   readonly postponedCounts: boolean
+  /**
+   * Failures that do not use up an attempt, beside those of `postponedCounts`: what a whole run meets, as in an outage.
+   * `null` for none.
+   */
+  readonly isExcused: ((error: Disposition.Classified) => boolean) | null
   /** The ceiling of the first wait; every further wait doubles it. The wait itself is drawn from 0 to the ceiling. */
   readonly baseMillis: number
   /** The ceiling that no wait exceeds, but for the upstream's own `Retry-After`, which is honoured whole. */
@@ -77,6 +83,7 @@ export interface Service {
 export const make = (options?: {
   readonly maxAttempts?: number
   readonly postponedCounts?: boolean
+  readonly isExcused?: (error: Disposition.Classified) => boolean
   readonly base?: Duration.DurationInput
   readonly cap?: Duration.DurationInput
   readonly deadline?: Duration.DurationInput
@@ -85,6 +92,7 @@ export const make = (options?: {
 }): Service => ({
   maxAttempts: Math.max(1, Math.floor(options?.maxAttempts ?? 5)),
   postponedCounts: options?.postponedCounts ?? true,
+  isExcused: options?.isExcused ?? null,
   baseMillis: Duration.toMillis(options?.base ?? "200 millis"),
   capMillis: Duration.toMillis(options?.cap ?? "10 seconds"),
   deadlineMillis: Duration.toMillis(options?.deadline ?? "2 minutes"),

@@ -30,6 +30,7 @@ import { patiently } from "./internal/patiently.js"
 import * as Job from "./Job.js"
 import * as LaneEntity from "./LaneEntity.js"
 import { Lanes } from "./Lanes.js"
+import * as Outage from "./Outage.js"
 import * as Pace from "./Pace.js"
 import * as Progress from "./Progress.js"
 import * as Settler from "./Settler.js"
@@ -146,7 +147,7 @@ export const run = (
       concurrency: concurrency.limit,
       waiting: (now) => {
         const trouble = settler.trouble()
-        return trouble === null ? pace.paused(now) : { untilMillis: now + 1000, why: trouble }
+        return trouble === null ? pace.waiting(now) : { untilMillis: now + 1000, why: trouble }
       }
     }, nowMillis)
     const job = Job.make({
@@ -159,6 +160,7 @@ export const run = (
       pace,
       concurrency,
       fuse: Fuse.make({ isArmed: options.fuse ?? true, maxErrors: options.maxErrors ?? null }),
+      outage: Outage.make({ isArmed: options.fuse ?? true }),
       progress,
       settler,
       patience,

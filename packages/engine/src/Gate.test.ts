@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type * as Transport from "@milepost/core/Transport"
-import { NoAnswer } from "@milepost/core/TransportError"
+import { NoAnswer, NotSent } from "@milepost/core/TransportError"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -9,6 +9,7 @@ import { accepted, answer } from "../test/upstream.js"
 import { progress } from "../test/jobs.js"
 import * as Concurrency from "./Concurrency.js"
 import * as Gate from "./Gate.js"
+import * as Outage from "./Outage.js"
 import * as Pace from "./Pace.js"
 
 const request: Transport.Request =
@@ -26,12 +27,18 @@ const gate = ({ answers = () => Effect.succeed(accepted(7)), callsPerSecond, pla
     const concurrency = Concurrency.make(places)
     const pace = Pace.make({ nowMillis: 0, callsPerSecond: callsPerSecond ?? null })
     const asked = yield* Deferred.make<void>()
+    const stops: Array<string> = []
+    const outage = Outage.make({ isArmed: true })
     const sent: Array<number> = []
     let isAsked = false
     const clock = yield* Effect.clock
     const transport = Gate.transport({
       concurrency,
+      outage,
       pace,
+      stop: ({ reason }) => {
+        stops.push(reason)
+      },
       progress: progress(),
       transport: {
         send: () =>
@@ -45,7 +52,9 @@ const gate = ({ answers = () => Effect.succeed(accepted(7)), callsPerSecond, pla
       isAsked = true
       return Deferred.succeed(asked, undefined)
     })
-    return { abandon, concurrency, pace, sent, send: Effect.fork(Effect.exit(transport.send(request))) }
+    const sendFor = (customer: number) =>
+      Effect.fork(Effect.exit(transport.send({ ...request, customerId: customer as Transport.Request["customerId"] })))
+    return { abandon, concurrency, outage, pace, sent, sendFor, stops, send: sendFor(7) }
   })
 
 describe("a gate", () => {
@@ -132,5 +141,42 @@ describe("a gate", () => {
       yield* Fiber.interrupt(waiting)
       assert.strictEqual(concurrency.inFlight(), 0)
       assert.strictEqual(sent.length, 1)
+    }))
+
+  it.effect("lets one call a second out while the upstream is down, and everybody once it is back", () =>
+    Effect.gen(function*() {
+      let isDown = false
+      const { outage, sendFor, sent } = yield* gate({
+        places: 64,
+        answers: () => Effect.succeed(isDown ? answer(502, {}) : accepted(7))
+      })
+      yield* sendFor(1)
+      yield* TestClock.adjust(10)
+      isDown = true
+      for (let customer = 1; customer <= 20; customer++) yield* sendFor(customer)
+      yield* TestClock.adjust(10)
+      assert.isTrue(outage.isOn())
+      sent.length = 0
+      for (let customer = 1; customer <= 30; customer++) yield* sendFor(customer)
+      yield* TestClock.adjust(3_000)
+      assert.isAtMost(sent.length, 4)
+      isDown = false
+      yield* TestClock.adjust(7_000)
+      assert.isFalse(outage.isOn())
+      assert.strictEqual(sent.length, 30)
+    }))
+
+  it.effect("stops the run soon when nobody has ever been reached", () =>
+    Effect.gen(function*() {
+      const { send, stops } = yield* gate({
+        places: 8,
+        answers: () => new NotSent({ reason: "Refused", message: "No connection" })
+      })
+      for (let call = 0; call < 3; call++) yield* send
+      yield* TestClock.adjust(1_000)
+      assert.deepStrictEqual(stops, [])
+      yield* send
+      yield* TestClock.adjust(20)
+      assert.deepStrictEqual(stops, ["unreachable"])
     }))
 })

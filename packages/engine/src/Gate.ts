@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type { Job } from "./Job.js"
+import type * as Outage from "./Outage.js"
 import * as Pace from "./Pace.js"
 
 const givenUp = new NotSent({ reason: "Closed", message: "the run stopped before this call's turn" })
@@ -21,6 +22,19 @@ const strained: ReadonlySet<number> = new Set([429, 461, 503])
 
 const isTimeout = (cause: Cause.Cause<TransportError>): boolean =>
   Option.exists(Cause.failureOption(cause), (error) => error._tag === "NoAnswer")
+
+/** Failures of the gateway itself; 503 is among them, because an upstream that is down may say so. */
+const failing: ReadonlySet<number> = new Set([500, 502, 503, 504])
+
+/** What a call says of an outage; `null` where it was interrupted, or is a bug. */
+const signOf = (exit: Exit.Exit<Transport.Response, TransportError>): Outage.Sign | null => {
+  if (Exit.isSuccess(exit)) {
+    const { status } = exit.value
+    return failing.has(status) ? { _tag: "Failed", status } : status === 429 || status === 461 ? null : { _tag: "Well" }
+  }
+  const error = Cause.failureOption(exit.cause)
+  return Option.isNone(error) || (error.value._tag === "NotSent" && error.value.reason === "Closed") ? null : { _tag: "Broken", error: error.value }
+}
 
 /** A wish to give up waiting, seen at once and waited for. */
 export interface Abandon {
@@ -35,13 +49,25 @@ export interface Abandon {
  * that has left is not interrupted, or nobody would know what became of it.
  */
 export const transport = (
-  { concurrency, pace, progress, transport: inner }: Pick<Job, "concurrency" | "pace" | "progress" | "transport">,
+  { concurrency, outage, pace, progress, stop, transport: inner }: Pick<
+    Job,
+    "concurrency" | "outage" | "pace" | "progress" | "stop" | "transport"
+  >,
   abandon: Abandon,
   clock: Clock.Clock
 ): Transport.Service => {
-  const learn = (sent: number, exit: Exit.Exit<Transport.Response, TransportError>): void => {
+  const watch = (sign: Outage.Sign, customerId: number, now: number): void => {
+    const verdict = outage.observe(sign, customerId, now)
+    if (verdict._tag === "Crawl") pace.crawl(verdict.everyMillis, verdict.why)
+    else if (verdict._tag === "Over") pace.crawl(null, "")
+    else if (verdict._tag === "Stop") stop({ state: "stopped", reason: verdict.reason, message: verdict.message })
+  }
+
+  const learn = (request: Transport.Request, sent: number, exit: Exit.Exit<Transport.Response, TransportError>): void => {
     const now = clock.unsafeCurrentTimeMillis()
     progress.called(now - sent, now)
+    const sign = signOf(exit)
+    if (sign !== null) watch(sign, request.customerId, now)
     if (Exit.isFailure(exit)) {
       if (isTimeout(exit.cause)) concurrency.observe("strained", sent, now)
     } else if (strained.has(exit.value.status)) {
@@ -57,7 +83,7 @@ export const transport = (
   /** With a place and a turn. */
   const go = (request: Transport.Request, sent: number): Effect.Effect<Transport.Response, TransportError> => {
     const ended = (exit: Exit.Exit<Transport.Response, TransportError>) => {
-      learn(sent, exit)
+      learn(request, sent, exit)
       return exit
     }
     return Effect.uninterruptible(Effect.matchCauseEffect(inner.send(request), {

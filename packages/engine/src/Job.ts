@@ -15,6 +15,7 @@ import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import type { Concurrency } from "./Concurrency.js"
 import type { Fuse, Verdict } from "./Fuse.js"
+import type { Outage } from "./Outage.js"
 import type { Pace } from "./Pace.js"
 import type { Progress } from "./Progress.js"
 import type { Settler } from "./Settler.js"
@@ -26,9 +27,10 @@ export interface Stop {
   /**
    * - `fuse`: an answer condemned everything. `max-errors`: too many records failed.
    * - `unreachable`: calls do not leave this machine. `refused-too-long`: the upstream kept saying *not now*.
+   * - `outage`: it was down for too long, or nothing but unknown outcomes came of it.
    * - `cancelled`: a person asked for it.
    */
-  readonly reason: "fuse" | "max-errors" | "unreachable" | "refused-too-long" | "cancelled"
+  readonly reason: "fuse" | "max-errors" | "unreachable" | "refused-too-long" | "outage" | "cancelled"
   readonly message: string
 }
 
@@ -47,6 +49,7 @@ export interface Job {
   readonly pace: Pace
   readonly concurrency: Concurrency
   readonly fuse: Fuse
+  readonly outage: Outage
   readonly progress: Progress
   readonly settler: Settler
   /** Records that a lane claims at once, at most. */
@@ -87,7 +90,7 @@ export interface Parts
   extends
     Pick<
       Job,
-      | "run" | "org" | "epoch" | "ledger" | "transport" | "policy" | "pace" | "concurrency" | "fuse" | "progress" | "settler"
+      | "run" | "org" | "epoch" | "ledger" | "transport" | "policy" | "pace" | "concurrency" | "fuse" | "outage" | "progress" | "settler"
       | "workers" | "chunkSize" | "chunks" | "patience" | "condemn"
     >
 {}

@@ -76,6 +76,18 @@ describe("a lane's chunk", () => {
       assert.strictEqual(upstream.mostInFlight(), 4)
     }))
 
+  it.scoped("ends whatever its size while the number of places grows under it", () =>
+    Effect.gen(function*() {
+      for (let size = 1; size <= 40; size++) {
+        const { ledger, settled } = records(claimed(Array.from({ length: size }, (_, index) => index + 1)))
+        const upstream = make({ latencyMillis: 1 })
+        const running = yield* Effect.fork(runChunk(yield* job(ledger, upstream.transport, { places: "auto" }), 0))
+        yield* TestClock.adjust(60)
+        assert.isTrue((yield* Fiber.poll(running))._tag === "Some", `of ${size} records`)
+        assert.strictEqual(settled.size, size)
+      }
+    }))
+
   it.scoped("a run that stops starts nothing new, writes down what was in flight and gives the rest back", () =>
     Effect.gen(function*() {
       const { ledger, released, settled } = records(ten)

@@ -51,6 +51,9 @@ export const afterLostAttempts = (outcome: Outcome.Outcome): Outcome.Outcome => 
   return { outcome: "unknown", code, tag, message, attempts, requestId }
 }
 
+const condemnsAll = (outcome: Outcome.Outcome): boolean =>
+  outcome.outcome === "rejected" && (outcome.blastRadius === "everything" || outcome.blastRadius === "org")
+
 /** A chunk that is being worked on. */
 interface Chunk {
   readonly job: Job
@@ -134,13 +137,17 @@ const attempt = (chunk: Chunk, record: Claimed): Effect.Effect<void, never, Tran
   unsent.delete(record.seq)
   return Effect.map(send(record), (outcome) => {
     const ending = endingOf(chunk, record, outcome)
-    if (ending._tag === "Settle") {
-      job.settler.offer({ seq: record.seq, outcome: ending.outcome })
-      job.judge(record.request, outcome)
+    if (ending._tag !== "Settle") {
+      if (ending._tag === "Release") unsent.add(record.seq)
+      job.giveUp(record.request)
       return
     }
-    if (ending._tag === "Release") unsent.add(record.seq)
-    job.giveUp(record.request)
+    job.judge(record.request, outcome)
+    // Refused for what the whole run lacks: it says nothing of the record, which is sent again by the next sitting.
+    if (job.stopped()?.reason === "fuse" && condemnsAll(outcome)) unsent.add(record.seq)
+    else job.settler.offer({ seq: record.seq, outcome: ending.outcome })
+    const why = job.outage.ended(ending.outcome.outcome === "unknown")
+    if (why !== null) job.stop({ state: "stopped", reason: "outage", message: why })
   })
 }
 
@@ -161,7 +168,8 @@ const work = (chunk: Chunk, goesOn: () => boolean): Effect.Effect<void, never, T
       while: () => {
         if (!chunk.isLeaving && index < line.length) return true
         drop()
-        if (chunk.isLeaving || chunk.taken === chunk.lines.length || !goesOn()) return false
+        // Asked before looking: it may start another worker, which takes what is left before this one does.
+        if (chunk.isLeaving || !goesOn() || chunk.taken >= chunk.lines.length) return false
         line = chunk.lines[chunk.taken++] ?? nothing
         index = 0
         chunk.inHand += 1
@@ -203,7 +211,12 @@ const claim = (job: Job, lane: number): Effect.Effect<Chunk | null, Failure> => 
 const sourceOf = (chunk: Chunk, asked: Effect.Effect<void>, clock: Clock.Clock): Source => {
   const { job } = chunk
   const context = Context.make(Transport, Gate.transport(job, { isAsked: () => chunk.isLeaving, asked }, clock)).pipe(
-    Context.add(RetryPolicy.RetryPolicy, { ...job.policy, abandon: job.workers.resting(asked) })
+    Context.add(RetryPolicy.RetryPolicy, {
+      ...job.policy,
+      abandon: job.workers.resting(asked),
+      // What everybody meets is held against no record: an outage, and a way there that was open before.
+      isExcused: ({ _tag }) => job.outage.isOn() || (_tag === "NotSent" && job.outage.wasReached())
+    })
   )
   return {
     ready: () => chunk.isLeaving ? 0 : chunk.lines.length - chunk.taken,

@@ -101,4 +101,22 @@ describe("a pace", () => {
       yield* TestClock.adjust(100)
       assert.isFalse(yield* Fiber.join(waiting))
     }))
+
+  it.effect("in an outage lets one go at a time, and everybody at once when it is over", () =>
+    Effect.gen(function*() {
+      const pace = Pace.make({ nowMillis: 0 })
+      pace.crawl(1_000, "502")
+      const gone: Array<number> = []
+      for (let call = 0; call < 10; call++) {
+        yield* Effect.fork(Effect.flatMap(Pace.wait(pace, pace.turn(0), never), () =>
+          Effect.clockWith((clock) => Effect.map(clock.currentTimeMillis, (now) => gone.push(now)))))
+      }
+      yield* TestClock.adjust(2_500)
+      assert.deepStrictEqual(gone, [0, 1_000, 2_000])
+      assert.deepInclude(pace.waiting(2_500), { why: "502" })
+      pace.crawl(null, "")
+      yield* TestClock.adjust(1_000)
+      assert.strictEqual(gone.length, 10)
+      assert.isNull(pace.waiting(3_500))
+    }))
 })

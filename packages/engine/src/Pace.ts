@@ -21,6 +21,12 @@ export interface Pace {
   readonly pause: (untilMillis: number, why: string) => void
   /** The pause that is on; `null` while calls may go. */
   readonly paused: (nowMillis: number) => Pause | null
+  /** What people are told is waited for: a pause, or the next call of an outage. */
+  readonly waiting: (nowMillis: number) => Pause | null
+  /** Lets one call go every so often, for as long as an outage lasts; `null` ends that, and wakes everybody. */
+  readonly crawl: (everyMillis: number | null, why: string) => void
+  /** Changes with the end of an outage: a turn that was reserved before counts no more. */
+  readonly era: () => number
   /** Counts a call that the upstream did not refuse for its number. */
   readonly accepted: (nowMillis: number) => void
   /**
@@ -77,6 +83,8 @@ export const make = (options: {
   let refusedAt = Number.NEGATIVE_INFINITY
   let inARow = 0
   let probedAt = options.nowMillis
+  let crawling: { readonly everyMillis: number; readonly why: string } | null = null
+  let era = 0
 
   const stop = (untilMillis: number, why: string): void => {
     if (untilMillis <= pause.untilMillis) return
@@ -86,13 +94,37 @@ export const make = (options: {
 
   return {
     turn: (now) => {
+      if (crawling !== null) {
+        const turn = Math.max(next, now, pause.untilMillis)
+        next = turn + crawling.everyMillis
+        return turn
+      }
       if (rate === null) return Math.max(now, pause.untilMillis)
       const turn = Math.max(next, now - burstMillis)
       next = turn + 1000 / rate
       return turn
     },
     pause: stop,
+    crawl: (everyMillis, why) => {
+      if (everyMillis === null) {
+        if (crawling === null) return
+        crawling = null
+        era += 1
+        next = Number.NEGATIVE_INFINITY
+        return
+      }
+      if (crawling === null) {
+        era += 1
+        next = Number.NEGATIVE_INFINITY
+      }
+      crawling = { everyMillis, why }
+    },
+    era: () => era,
     paused: (now) => pause.untilMillis > now ? pause : null,
+    waiting: (now) => {
+      if (pause.untilMillis > now) return pause
+      return crawling === null ? null : { untilMillis: Math.max(now, Math.min(next, now + crawling.everyMillis)), why: crawling.why }
+    },
     accepted: (now) => {
       calls += 1
       inARow = 0
@@ -125,23 +157,28 @@ export const make = (options: {
   }
 }
 
+/** The longest sleep of somebody who waits, so that the end of an outage is noticed. */
+const longestSleepMillis = 1_000
+
 /**
  * Waits for a turn that was reserved, and for every pause that begins meanwhile; `false` when `abandon` completes first.
  */
 export const wait = (pace: Pace, turnMillis: number, abandon: Effect.Effect<void>): Effect.Effect<boolean> =>
   Effect.clockWith((clock) => {
     const abandoned = Effect.as(abandon, false)
-    const until = (turn: number): Effect.Effect<boolean> =>
+    const until = (turn: number, era: number): Effect.Effect<boolean> =>
       Effect.suspend(() => {
         const now = clock.unsafeCurrentTimeMillis()
+        // An outage has begun or is over: what was reserved before belongs to another time.
+        if (pace.era() !== era) return until(pace.turn(now), pace.era())
         if (turn > now) {
           return Effect.flatMap(
-            Effect.raceFirst(abandoned, Effect.as(Effect.sleep(turn - now), true)),
-            (isMine) => isMine ? until(turn) : Effect.succeed(false)
+            Effect.raceFirst(abandoned, Effect.as(Effect.sleep(Math.min(turn - now, longestSleepMillis)), true)),
+            (goesOn) => goesOn ? until(turn, era) : Effect.succeed(false)
           )
         }
         // The reservation is older than the pause: a new one, or everybody would return at once.
-        return pace.paused(now) === null ? Effect.succeed(true) : until(pace.turn(now))
+        return pace.paused(now) === null ? Effect.succeed(true) : until(pace.turn(now), era)
       })
-    return until(turnMillis)
+    return until(turnMillis, pace.era())
   })

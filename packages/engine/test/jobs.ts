@@ -4,7 +4,7 @@ import type * as Transport from "@milepost/core/Transport"
 import { type Entry, type Ledger, LedgerError } from "@milepost/ledger"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { Concurrency, Fuse, Job, Pace, Progress, Settler, Workers } from "@milepost/engine"
+import { Concurrency, Fuse, Job, Outage, Pace, Progress, Settler, Workers } from "@milepost/engine"
 
 const none = { enrolled: 0, unenrolled: 0, already_enrolled: 0, rejected: 0, unknown: 0, skipped: 0 }
 
@@ -58,7 +58,7 @@ export const records = (claimed: ReadonlyArray<Entry.Claimed>): Records => {
 export const job = (
   ledger: Ledger.Service,
   transport: Transport.Service,
-  options: { readonly places?: number; readonly chunkSize?: number; readonly fuse?: boolean } = {}
+  options: { readonly places?: number | "auto"; readonly chunkSize?: number; readonly fuse?: boolean } = {}
 ) =>
   Effect.gen(function*() {
     const patience = Duration.seconds(5)
@@ -75,6 +75,7 @@ export const job = (
       pace: Pace.make({ nowMillis: 0 }),
       concurrency,
       fuse: Fuse.make({ isArmed: options.fuse ?? false }),
+      outage: Outage.make({ isArmed: options.fuse ?? false }),
       progress: progress(),
       settler,
       workers: yield* Workers.make(concurrency),

@@ -36,7 +36,7 @@ export interface Standing {
 }
 
 const skippedBy = ({ message, reason }: Stop): Outcome.Skipped =>
-  Outcome.skipped(reason === "cancelled" || reason === "unreachable" ? reason : "fuse", message)
+  Outcome.skipped(reason === "cancelled" ? reason : reason === "unreachable" || reason === "outage" ? "unreachable" : "fuse", message)
 
 /** Whether the run was ended before all its records were sent. */
 const endedEarly = ({ state }: Pick<Run, "state">): boolean => state === "stopped" || state === "interrupted"

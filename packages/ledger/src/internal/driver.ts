@@ -37,8 +37,9 @@ export interface Done {
 const statementsKept = 64
 
 /** libsql ends the process at a boolean. */
-const bindable = (value: unknown): unknown =>
-  typeof value === "boolean" ? Number(value) : value === undefined ? null : value
+const isBindable = (value: unknown): boolean => typeof value !== "boolean" && value !== undefined
+
+const bindable = (value: unknown): unknown => typeof value === "boolean" ? Number(value) : value ?? null
 
 /** One connection: everything runs on it, one after another; whoever is interrupted waits for his statement's end. */
 export class LibsqlConnection implements Connection {
@@ -61,7 +62,7 @@ export class LibsqlConnection implements Connection {
   private async rows(sql: string, params: ReadonlyArray<unknown>, isExact = false): Promise<ReadonlyArray<object>> {
     const statement = await this.statement(sql)
     statement.safeIntegers(isExact)
-    return await statement.all(params.map(bindable))
+    return await statement.all(params.every(isBindable) ? params : params.map(bindable))
   }
 
   private attempt<A>(act: () => Promise<A>): Effect.Effect<A, SqlError> {
