@@ -18,7 +18,8 @@ export interface Child {
   readonly stop: () => Promise<void>
 }
 
-const main = fileURLToPath(new URL("./main.js", import.meta.url))
+/** This app, for whoever starts it without talking to it. */
+export const main = fileURLToPath(new URL("./main.js", import.meta.url))
 
 /** Starts this app in a role. */
 export const start = (role: Role, ...args: ReadonlyArray<string>): Child => {

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest"
+import * as BulkSpeed from "./BulkSpeed.js"
 import type * as Client from "./Client.js"
 import * as ColdStart from "./ColdStart.js"
 import * as Contenders from "./Contenders.js"
@@ -77,22 +78,98 @@ it("start: version and help are held against a bare node", () => {
   expect(Report.start({ measuredAt: "", machine, rounds: 2, rows, thresholds: [] })).toMatch(/milepost --help\s+120\.0\s+80–160\s+4\.00/)
 })
 
-it("memory: a million rows must stay below the limit and near the smaller file", () => {
-  const row = (rows: number, peakMegabytes: number): Results.MemoryRow => ({
-    rows,
-    seconds: rows / 8000,
-    rowsPerSecond: 8000,
-    speedToEnroll: 0.5,
-    peakMegabytes,
-    residentMegabytes: 150,
-    peakToSmallest: 1
+const bulkTurn = (records: number, seconds: number): BulkSpeed.Turn => ({
+  records,
+  seconds,
+  cpuSeconds: seconds / 2,
+  peakMegabytes: 100,
+  upstreamBusy: 0.5
+})
+
+/** Rounds of which the second has a machine that is half as fast. */
+const bulkRows = (milepost: number): ReadonlyArray<Results.BulkRow> => {
+  const turns = (seconds: number) => [1, 2, 1].map((slow) => bulkTurn(20_000, seconds * slow))
+  return BulkSpeed.rowsOf(
+    new Map([["milepost", turns(milepost)], ["calls", turns(2)], ["undici", turns(1)], ["fetch", turns(4)]])
+  )
+}
+
+const bulkLoads = (atOnce: number, waiting: number): ReadonlyArray<Results.BulkLoad> => [
+  { waitMillis: 0, records: 20_000, rows: bulkRows(atOnce) },
+  { waitMillis: 5, records: 20_000, rows: bulkRows(waiting) }
+]
+
+it("bulk: speeds, CPU and ratios come out of the rounds", () => {
+  expect(bulkRows(2.5)[0]).toMatchObject({
+    name: "milepost",
+    recordsPerSecond: { median: 8_000, min: 4_000, max: 8_000 },
+    cpuMicrosPerRecord: { median: 62.5 },
+    peakMegabytes: { median: 100 },
+    speedToCalls: { median: 0.8, min: 0.8, max: 0.8 },
+    speedToUndici: { median: 0.4 },
+    speedToFetch: { median: 1.6 }
   })
-  const kept = (million: number) => Memory.thresholdsOf([row(100_000, 180), row(1_000_000, million)]).map((one) => one.kept)
-  expect(kept(190)).toEqual([true, true])
-  expect(kept(240)).toEqual([true, false])
-  expect(kept(260)).toEqual([false, false])
-  expect(Memory.thresholdsOf([row(10_000, 900)])).toEqual([])
-  expect(Report.memory({ measuredAt: "", machine, rows: [row(1_000_000, 190)], thresholds: [] })).toMatch(/1,000,000\s+125\.0\s+8,000/)
+})
+
+it("bulk: half of the calls alone and no less than fetch without a wait, nine tenths of the calls alone with one", () => {
+  const kept = (atOnce: number, waiting: number) =>
+    BulkSpeed.thresholdsOf(bulkLoads(atOnce, waiting)).map((threshold) => threshold.kept)
+  expect(kept(4, 2.2)).toEqual([true, true, true])
+  expect(kept(4.1, 2.3)).toEqual([false, false, false])
+  expect(BulkSpeed.thresholdsOf([{ waitMillis: 20, records: 1, rows: bulkRows(9) }])).toEqual([])
+})
+
+it("bulk: a table for each upstream, with a line for each contender", () => {
+  const section: Results.BulkSection = {
+    measuredAt: "2025-01-01T00:00:00.000Z",
+    machine,
+    inFlight: 64,
+    rounds: 3,
+    loads: bulkLoads(2.5, 2),
+    thresholds: []
+  }
+  const tables = Report.bulk(section).split("\n\nBulk runs")
+  expect(tables).toHaveLength(2)
+  expect(tables[1]).toMatch(/^ of 20,000 records, upstream answers after 5 ms\n/)
+  const lines = (tables[0] ?? "").split("\n")
+  expect(lines).toHaveLength(4 + BulkSpeed.names.length)
+  expect(lines.find((line) => line.startsWith("milepost bulk enroll"))?.split(/\s{2,}/)).toEqual([
+    "milepost bulk enroll", "8,000", "4,000–8,000", "0.80", "0.40", "1.60", "63", "100", "50 %"
+  ])
+})
+
+const memoryRow = (rows: number, over: Partial<Results.MemoryRow> = {}): Results.MemoryRow => ({
+  rows,
+  seconds: rows / 8000,
+  rowsPerSecond: 8000,
+  speedToEnroll: 0.5,
+  peakMegabytes: 190,
+  residentMegabytes: 150,
+  peakToSmallest: 1,
+  ledgerBytesPerRecord: 250,
+  resumeSeconds: rows >= 1_000_000 ? 2 : null,
+  ...over
+})
+
+it("memory: a large file must stay below the limits and near the smaller one", () => {
+  const kept = (over: Partial<Results.MemoryRow>) =>
+    Memory.thresholdsOf([memoryRow(100_000), memoryRow(1_000_000, over)]).map((one) => one.kept)
+  expect(kept({})).toEqual([true, true, true, true])
+  expect(kept({ peakMegabytes: 240 })).toEqual([true, false, true, true])
+  expect(kept({ peakMegabytes: 310 })).toEqual([false, false, true, true])
+  expect(kept({ ledgerBytesPerRecord: 401 })).toEqual([true, true, false, true])
+  expect(kept({ resumeSeconds: 3.1 })).toEqual([true, true, true, false])
+  expect(Memory.thresholdsOf([memoryRow(10_000, { peakMegabytes: 900 })])).toEqual([])
+})
+
+it("memory: how soon a run goes on is promised of a million rows and only told of more", () => {
+  expect(Memory.thresholdsOf([memoryRow(5_000_000, { resumeSeconds: 9 })]).map(({ kept }) => kept)).toEqual([true, true])
+})
+
+it("memory: the table tells rows a second, megabytes, bytes of the ledger and seconds until a resumed run sends", () => {
+  const drawn = Report.memory({ measuredAt: "", machine, rows: [memoryRow(10_000), memoryRow(1_000_000)], thresholds: [] })
+  expect(drawn).toMatch(/1,000,000\s+125\.0\s+8,000\s+0\.50\s+190\s+1\.00\s+150\s+250\s+2\.0$/m)
+  expect(drawn).toMatch(/10,000.*\s+250$/m)
 })
 
 it("a promise is one line that says what was measured and what was promised", () => {

@@ -1,6 +1,6 @@
 /** From results to what is printed: a table for each benchmark, and a line for each promise. */
 import CliTable from "cli-table3"
-import type { EnrollSection, Machine, MemorySection, StartSection, Threshold } from "./Results.js"
+import type { BulkSection, EnrollSection, Machine, MemorySection, StartSection, Threshold } from "./Results.js"
 import type { Summary } from "./Rounds.js"
 
 const bare = {
@@ -70,14 +70,37 @@ export const start = ({ machine, rounds, rows }: StartSection): string =>
     )
   )
 
-/** The table of the third benchmark. */
+/** The tables of the third benchmark, one for each upstream. */
+export const bulk = ({ inFlight, loads, machine, rounds }: BulkSection): string =>
+  loads.map(({ records, rows, waitMillis }) =>
+    titled(
+      `Bulk runs of ${whole(records)} records, upstream answers ${waitMillis === 0 ? "at once" : `after ${waitMillis} ms`}`,
+      machine,
+      `${inFlight} in flight; from start to exit; medians of ${rounds} interleaved rounds`,
+      table(
+        ["client", "records/s", "min–max", "÷ no ledger", "÷ undici", "÷ fetch", "CPU µs/record", "peak MB", "upstream busy"],
+        rows.map((row) => [
+          row.title,
+          whole(row.recordsPerSecond.median),
+          between(row.recordsPerSecond, whole),
+          ratio(row.speedToCalls.median),
+          ratio(row.speedToUndici.median),
+          ratio(row.speedToFetch.median),
+          whole(row.cpuMicrosPerRecord.median),
+          whole(row.peakMegabytes.median),
+          percent(row.upstreamBusy.median)
+        ])
+      )
+    )).join("\n\n")
+
+/** The table of the fourth benchmark. */
 export const memory = ({ machine, rows }: MemorySection): string =>
   titled(
-    "milepost bulk enroll, memory by the size of the file",
+    "milepost bulk enroll, memory and speed by the size of the file",
     machine,
     "one run a size, against an upstream that answers at once",
     table(
-      ["rows", "seconds", "rows/s", "÷ Enroll alone", "peak MB", "÷ smallest", "resident MB (median)"],
+      ["rows", "seconds", "rows/s", "÷ Enroll alone", "peak MB", "÷ smallest", "resident MB (median)", "ledger bytes/record", "resume s"],
       rows.map((row) => [
         whole(row.rows),
         row.seconds.toFixed(1),
@@ -85,7 +108,9 @@ export const memory = ({ machine, rows }: MemorySection): string =>
         ratio(row.speedToEnroll),
         whole(row.peakMegabytes),
         ratio(row.peakToSmallest),
-        whole(row.residentMegabytes)
+        whole(row.residentMegabytes),
+        whole(row.ledgerBytesPerRecord),
+        row.resumeSeconds === null ? "" : row.resumeSeconds.toFixed(1)
       ])
     )
   )

@@ -8,7 +8,7 @@ import { availableParallelism } from "node:os"
 import type { Summary } from "./Rounds.js"
 
 /** The benchmarks. */
-export const benchmarks = ["enroll", "start", "memory"] as const
+export const benchmarks = ["enroll", "start", "bulk", "memory"] as const
 
 /** The name of a benchmark. */
 export type Benchmark = (typeof benchmarks)[number]
@@ -70,6 +70,37 @@ export interface StartSection {
   readonly thresholds: ReadonlyArray<Threshold>
 }
 
+/** One contender of {@link BulkLoad}. */
+export interface BulkRow {
+  readonly name: string
+  readonly title: string
+  /** From the start of the process to its exit. */
+  readonly recordsPerSecond: Summary
+  readonly cpuMicrosPerRecord: Summary
+  readonly peakMegabytes: Summary
+  readonly upstreamBusy: Summary
+  readonly speedToCalls: Summary
+  readonly speedToUndici: Summary
+  readonly speedToFetch: Summary
+}
+
+/** One upstream of {@link BulkSection}. */
+export interface BulkLoad {
+  readonly waitMillis: number
+  readonly records: number
+  readonly rows: ReadonlyArray<BulkRow>
+}
+
+/** Records a second of whole files, by how long the upstream takes to answer. */
+export interface BulkSection {
+  readonly measuredAt: string
+  readonly machine: Machine
+  readonly inFlight: number
+  readonly rounds: number
+  readonly loads: ReadonlyArray<BulkLoad>
+  readonly thresholds: ReadonlyArray<Threshold>
+}
+
 /** One file of {@link MemorySection}. */
 export interface MemoryRow {
   readonly rows: number
@@ -82,9 +113,13 @@ export interface MemoryRow {
   readonly residentMegabytes: number
   /** The peak beside that of the smallest file. */
   readonly peakToSmallest: number
+  /** What the ledger takes on the disk when the run has ended, less the bytes of the rows that it keeps. */
+  readonly ledgerBytesPerRecord: number
+  /** From the start of `bulk resume` after a kill to the first call; `null` for files that are read in a moment anyway. */
+  readonly resumeSeconds: number | null
 }
 
-/** What a bulk run holds and how fast it is, by the size of its file. */
+/** What a bulk run holds, how fast it is and how soon it goes on, by the size of its file. */
 export interface MemorySection {
   readonly measuredAt: string
   readonly machine: Machine
@@ -96,6 +131,7 @@ export interface MemorySection {
 export interface Results {
   readonly enroll?: EnrollSection
   readonly start?: StartSection
+  readonly bulk?: BulkSection
   readonly memory?: MemorySection
 }
 
@@ -141,12 +177,13 @@ const read = (file: URL): Results => {
 
 /** Puts new sections into the file in the place of old ones; the others stay. */
 export const keep = (file: URL, sections: Results): void => {
-  const { enroll, memory, start } = { ...read(file), ...sections }
+  const { bulk, enroll, memory, start } = { ...read(file), ...sections }
   writeFileSync(
     file,
     toJson({
       ...(enroll === undefined ? {} : { enroll }),
       ...(start === undefined ? {} : { start }),
+      ...(bulk === undefined ? {} : { bulk }),
       ...(memory === undefined ? {} : { memory })
     })
   )

@@ -1,5 +1,5 @@
 /**
- * The upstream of the benchmarks: it checks a call as far as the documents describe one, and answers at once.
+ * The upstream of the benchmarks: it checks a call as far as the documents describe one, and answers at once or after a wait.
  *
  * It knows no customers and keeps nothing, so that it costs little beside its clients. In a benchmark it is a process of
  * its own; a test listens inside its own process, and can have it answer wrongly.
@@ -19,6 +19,8 @@ export interface Listening {
   readonly accepted: () => number
   /** How many calls it had at once, at most. */
   readonly mostAtOnce: () => number
+  /** Waits until so many further calls have arrived. */
+  readonly arrived: (calls: number) => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -49,6 +51,8 @@ export const listen = async (answers: Answers = "right", waitMillis = 0): Promis
   let accepted = 0
   let open = 0
   let mostAtOnce = 0
+  let awaited = 0
+  let tell: () => void = () => undefined
 
   const answer = (request: IncomingMessage, response: ServerResponse, body: string): void => {
     open -= 1
@@ -65,6 +69,8 @@ export const listen = async (answers: Answers = "right", waitMillis = 0): Promis
   const server = createServer((request, response) => {
     open += 1
     mostAtOnce = Math.max(mostAtOnce, open)
+    awaited -= 1
+    if (awaited === 0) tell()
     let body = ""
     request.setEncoding("utf8")
     request.on("data", (chunk: string) => {
@@ -83,6 +89,11 @@ export const listen = async (answers: Answers = "right", waitMillis = 0): Promis
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     accepted: () => accepted,
     mostAtOnce: () => mostAtOnce,
+    arrived: (calls) =>
+      new Promise((resolve) => {
+        awaited = calls
+        tell = resolve
+      }),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
@@ -96,12 +107,14 @@ export interface Running {
   readonly origin: string
   /** The seconds of CPU that it has used. */
   readonly cpuSeconds: () => Promise<number>
+  /** Waits until so many further calls have arrived. */
+  readonly arrived: (calls: number) => Promise<void>
   readonly stop: () => Promise<void>
 }
 
-/** Starts one in a process of its own. */
-export const start = async (): Promise<Running> => {
-  const child = Processes.start("upstream")
+/** Starts one in a process of its own, which answers at once or after a wait. */
+export const start = async (waitMillis = 0): Promise<Running> => {
+  const child = Processes.start("upstream", String(waitMillis))
   const { origin } = await child.next<{ readonly origin: string }>()
   return {
     origin,
@@ -109,14 +122,24 @@ export const start = async (): Promise<Running> => {
       child.send("cpu")
       return (await child.next<{ readonly cpuSeconds: number }>()).cpuSeconds
     },
+    arrived: async (calls) => {
+      child.send(String(calls))
+      await child.next()
+    },
     stop: child.stop
   }
 }
 
-/** The process: listens until its parent is gone, and says how much CPU it has used whenever it is asked. */
-export const main = async (): Promise<void> => {
-  const { close, origin } = await listen()
-  process.on("message", () => Processes.tellParent({ cpuSeconds: Processes.cpuSeconds() }))
+/**
+ * The process: `upstream <milliseconds to wait>`. Listens until its parent is gone; answers `cpu` with what it has used, and
+ * a number when so many further calls have arrived.
+ */
+export const main = async ([waitMillis]: ReadonlyArray<string>): Promise<void> => {
+  const { arrived, close, origin } = await listen("right", Number(waitMillis))
+  process.on("message", (message) => {
+    if (message === "cpu") Processes.tellParent({ cpuSeconds: Processes.cpuSeconds() })
+    else void arrived(Number(message)).then(() => Processes.tellParent({ arrived: message }))
+  })
   process.on("disconnect", () => void close())
   Processes.tellParent({ origin })
 }

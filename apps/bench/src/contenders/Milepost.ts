@@ -14,7 +14,8 @@ import type { Open } from "../Contender.js"
 import * as Fibers from "../Fibers.js"
 import * as Work from "../Work.js"
 
-const transport = (origin: string): Layer.Layer<Transport> => {
+/** The transport with every default, as the till that all contenders call as. */
+export const transport = (origin: string): Layer.Layer<Transport> => {
   const connection = Either.flatMap(BaseUrl.fromText(origin), (baseUrl) => {
     const password = Redacted.make(Work.till.password)
     return Connection.make({ baseUrl, credentials: Credentials.basic({ username: Work.till.username, password }) })
@@ -22,9 +23,11 @@ const transport = (origin: string): Layer.Layer<Transport> => {
   return UndiciTransport.layer(Either.getOrThrow(connection))
 }
 
-/** `Enroll.outcome`: never fails and tells how it ended. */
-export const openOutcome: Open = (origin) =>
-  Fibers.client((call) => Effect.flatMap(Enrollment.milestone(call), Enroll.outcome), transport(origin))
+/** Makes one call by `Enroll.outcome`, which does not fail and tells how it ended. */
+export const outcome = (call: Work.Call) => Effect.flatMap(Enrollment.milestone(call), Enroll.outcome)
+
+/** `Enroll.outcome`. */
+export const openOutcome: Open = (origin) => Fibers.client(outcome, transport(origin))
 
 const rejected: Work.Ended = { outcome: "rejected" }
 

@@ -1,0 +1,103 @@
+/** `npm run bench -- [names] [options]`: runs the benchmarks, prints their tables, keeps their results. */
+import { parseArgs } from "node:util"
+import * as BulkSpeed from "./BulkSpeed.js"
+import * as ColdStart from "./ColdStart.js"
+import * as EnrollSpeed from "./EnrollSpeed.js"
+import * as Memory from "./Memory.js"
+import * as Report from "./Report.js"
+import * as Results from "./Results.js"
+
+const usage = `npm run bench -- [enroll] [start] [bulk] [memory] [options]      (all four without a name)
+
+  --check            exit 1 when a promise is not kept
+  --rounds <n>       rounds of enroll and bulk, each in fresh processes (default 3)
+  --turns <n>        turns of each contender in a round of enroll, half a second each (default 5)
+  --spawns <n>       rounds of start (default 31)
+  --records <n>      rows of the file of bulk (default ${BulkSpeed.defaults.map(({ records, waitMillis }) =>
+  `${records} at a wait of ${waitMillis} ms`).join(", ")})
+  --rows <n>         a size for memory; repeat it (default 10000, 100000, 1000000)
+  --dry              keep no results
+`
+
+/** Slow clients need as long until the compiler is done with them. */
+const warmUpMillis = 2_000
+
+const resultsFile = new URL("../results.json", import.meta.url)
+
+const progress = (line: string): void => {
+  if (process.stderr.isTTY) process.stderr.write(`\u001B[2K\r${line}`)
+}
+
+const done = (): void => progress("")
+
+const positive = (text: string, flag: string): number => {
+  const value = Number(text)
+  if (!(value > 0)) throw new Error(`--${flag}: ${JSON.stringify(text)} is not a number above 0`)
+  return value
+}
+
+/** Runs what the command line asks for; returns the exit code. */
+export const main = async (args: ReadonlyArray<string>): Promise<number> => {
+  const { positionals, values } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      check: { type: "boolean", default: false },
+      dry: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+      rounds: { type: "string", default: "3" },
+      turns: { type: "string", default: "5" },
+      spawns: { type: "string", default: "31" },
+      records: { type: "string" },
+      rows: { type: "string", multiple: true, default: ["10000", "100000", "1000000"] }
+    }
+  })
+  const unknown = positionals.find((word) => !Results.benchmarks.some((name) => name === word))
+  if (values.help || unknown !== undefined) {
+    console.log(unknown === undefined ? usage : `There is no benchmark ${JSON.stringify(unknown)}.\n\n${usage}`)
+    return unknown === undefined ? 0 : 2
+  }
+  const asked = (name: Results.Benchmark): boolean => positionals.length === 0 || positionals.includes(name)
+
+  let isKept = true
+  const report = (section: { readonly thresholds: ReadonlyArray<Results.Threshold> }, table: string): void => {
+    done()
+    console.log(`${table}\n\n${Report.promises(section.thresholds)}\n`)
+    isKept &&= section.thresholds.every(({ kept }) => kept)
+  }
+  const keep = (sections: Results.Results): void => {
+    if (!values.dry) Results.keep(resultsFile, sections)
+  }
+
+  if (asked("enroll")) {
+    const section = await EnrollSpeed.run({
+      rounds: positive(values.rounds, "rounds"),
+      warmUpMillis,
+      turns: positive(values.turns, "turns"),
+      turnMillis: 500
+    }, progress)
+    report(section, Report.enroll(section))
+    keep({ enroll: section })
+  }
+  if (asked("start")) {
+    const section = await ColdStart.run(positive(values.spawns, "spawns"), progress)
+    report(section, Report.start(section))
+    keep({ start: section })
+  }
+  if (asked("bulk")) {
+    const records = values.records === undefined ? undefined : positive(values.records, "records")
+    const section = await BulkSpeed.run(
+      BulkSpeed.defaults.map((one) => ({ ...one, records: records ?? one.records })),
+      positive(values.rounds, "rounds"),
+      progress
+    )
+    report(section, Report.bulk(section))
+    keep({ bulk: section })
+  }
+  if (asked("memory")) {
+    const section = await Memory.run(values.rows.map((rows) => positive(rows, "rows")), warmUpMillis, progress)
+    report(section, Report.memory(section))
+    keep({ memory: section })
+  }
+  return values.check && !isKept ? 1 : 0
+}

@@ -1,0 +1,89 @@
+/**
+ * A command from its start to its exit: how long it took, the CPU that it used, what it held in memory.
+ *
+ * Nothing inside the command is asked, so that a built CLI and a script are measured alike. CPU is what the kernel charges
+ * this process for children that have ended, exact for whatever has ended there between; one command at a time.
+ */
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { readFileSync } from "node:fs"
+import { text } from "node:stream/consumers"
+import * as Rounds from "./Rounds.js"
+
+/** How often memory is looked at. The peak is the kernel's own high-water mark; only what comes after the last look is missed. */
+const sampleMillis = 25
+
+/** A command that has ended. */
+export interface Ran {
+  readonly exitCode: number | null
+  readonly stdout: string
+  readonly stderr: string
+  readonly seconds: number
+  readonly cpuSeconds: number
+  readonly peakMegabytes: number
+  /** The middle of what was resident, sampled over the whole run. */
+  readonly residentMegabytes: number
+}
+
+/** Where a command runs. */
+export interface Surroundings {
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** One figure of `/proc/<pid>/status` in megabytes (of a million bytes); `null` once the process is gone. */
+export const megabytes = (status: string, name: "VmHWM" | "VmRSS"): number | null => {
+  const kibibytes = new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]
+  return kibibytes === undefined ? null : (Number(kibibytes) * 1024) / 1e6
+}
+
+/** What `/proc` counts time in, on every platform that Node runs on. */
+const ticksPerSecond = 100
+
+/** The CPU of children that have ended, out of `/proc/<pid>/stat`: its fields 16 and 17, where the second may hold anything. */
+export const childrenSeconds = (stat: string): number => {
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+  return (Number(fields[13]) + Number(fields[14])) / ticksPerSecond
+}
+
+const statusOf = (pid: number | undefined): string => {
+  try {
+    return readFileSync(`/proc/${pid}/status`, "utf8")
+  } catch {
+    return ""
+  }
+}
+
+/** Runs Node with these arguments to its end. */
+export const run = async (args: ReadonlyArray<string>, { cwd, env }: Surroundings): Promise<Ran> => {
+  if (process.platform !== "linux") throw new Error("what a process uses is read from /proc, which needs Linux")
+  const cpuBefore = childrenSeconds(readFileSync("/proc/self/stat", "utf8"))
+  const before = performance.now()
+  const child = spawn(process.execPath, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] })
+  const ended = once(child, "exit").then(() => ({
+    seconds: (performance.now() - before) / 1000,
+    cpuSeconds: childrenSeconds(readFileSync("/proc/self/stat", "utf8")) - cpuBefore
+  }))
+  let peakMegabytes = 0
+  const resident: Array<number> = []
+  const timer = setInterval(() => {
+    const status = statusOf(child.pid)
+    peakMegabytes = Math.max(peakMegabytes, megabytes(status, "VmHWM") ?? 0)
+    const now = megabytes(status, "VmRSS")
+    if (now !== null) resident.push(now)
+  }, sampleMillis)
+  try {
+    const [{ cpuSeconds, seconds }, stdout, stderr] = await Promise.all([ended, text(child.stdout), text(child.stderr)])
+    return {
+      exitCode: child.exitCode,
+      stdout,
+      stderr,
+      seconds,
+      cpuSeconds,
+      peakMegabytes,
+      residentMegabytes: resident.length === 0 ? 0 : Rounds.median(resident)
+    }
+  } finally {
+    clearInterval(timer)
+  }
+}
