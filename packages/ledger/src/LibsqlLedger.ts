@@ -7,6 +7,7 @@
  */
 import * as Reactivity from "@effect/experimental/Reactivity"
 import { SqlClient } from "@effect/sql/SqlClient"
+import type { Connection } from "@effect/sql/SqlConnection"
 import type { MigrationError } from "@effect/sql/Migrator"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Context from "effect/Context"
@@ -28,6 +29,8 @@ export interface Options {
   readonly path: string
   /** Whether a ledger is made where there is none (the default), or `LedgerMissing` says so. */
   readonly create?: boolean
+  /** Stands between the ledger and its database: for tests that end a process at a statement. */
+  readonly around?: (connection: Connection) => Connection
 }
 
 /** Before WAL, so that the log's index lies in memory and not in a third file. */
@@ -52,7 +55,7 @@ const isMissing = (path: string): boolean => {
 
 /** Opens a file, brings its tables up to date and holds it until the scope ends. */
 export const make = (
-  { create = true, path }: Options
+  { around, create = true, path }: Options
 ): Effect.Effect<Context.Context<Ledger.Ledger | SqlClient>, OpenError, Scope.Scope> =>
   Effect.gen(function*() {
     const dialect = sqlite(path, () => holder.read(path))
@@ -68,7 +71,7 @@ export const make = (
       yield* connection.run("BEGIN IMMEDIATE")
       yield* connection.run("COMMIT")
       yield* Effect.acquireRelease(Effect.sync(() => holder.write(path)), () => Effect.sync(() => holder.clear(path)))
-      const sql = yield* driver.client(connection)
+      const sql = yield* driver.client(around === undefined ? connection : around(connection))
       const found = yield* Effect.provideService(schema.migrate(dialect), SqlClient, sql)
       if (found > schema.known) return yield* new LedgerTooNew({ path, found, known: schema.known })
       const ledger = yield* Effect.provideService(service.make(dialect), SqlClient, sql)

@@ -150,7 +150,7 @@ export const open = (path: string): Effect.Effect<LibsqlConnection, SqlError, Sc
 
 /** Effect SQL's client over the connection: transactions and statements take turns. */
 export const client = (
-  connection: LibsqlConnection
+  connection: Connection
 ): Effect.Effect<SqlClient.SqlClient, never, Reactivity.Reactivity> =>
   Effect.gen(function*() {
     const turn = yield* Effect.makeSemaphore(1)
