@@ -67,7 +67,7 @@ export type Document = ReturnType<typeof document>
 const meanings: Readonly<Record<Outcome.Word, string>> = {
   enrolled: "accepted by the upstream",
   unenrolled: "accepted by the upstream",
-  already_enrolled: "were in before (310119)",
+  already_enrolled: "in before, or by a call whose answer got lost (310119)",
   rejected: "refused for good, see below",
   unknown: "may or may not be done: milepost bulk retry",
   skipped: "never sent, see below"

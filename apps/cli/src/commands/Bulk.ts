@@ -207,6 +207,7 @@ export const liveRun = (
     let isGivenUp = false
     // Behind the ledger's own end: the scope ends in reverse order.
     yield* Effect.addFinalizer(() => Effect.suspend(() => isGivenUp ? RunFolder.remove(folder) : Effect.void))
+    const canGoOn = (): boolean => isBegun && invocation.args[0] !== "-"
     const giveUp = Effect.sync(() => {
       isGivenUp = true
     })
@@ -220,10 +221,10 @@ export const liveRun = (
       )
     )
     const opened = yield* untilCancelled(imported(invocation, operation, folder, open)).pipe(
-      // A file that cannot be read leaves nothing to go on with, and neither does half of stdin.
-      Effect.tapError(() => giveUp),
+      // A file that cannot be read leaves nothing to go on with, and neither does half of stdin; a full disk does.
+      Effect.tapError(({ tag }) => tag === "LedgerUnwritable" && canGoOn() ? Effect.void : giveUp),
       Effect.onInterrupt(() =>
-        isBegun && invocation.args[0] !== "-"
+        canGoOn()
           ? Effect.sync(() => output.note(`The file was read in part: ${Summary.command("resume", folder)} goes on.`))
           : giveUp
       )
