@@ -47,7 +47,7 @@ export interface Load {
 }
 
 /** As many rows as let a start weigh little and everything end within three minutes. */
-export const defaults: ReadonlyArray<Load> = [{ waitMillis: 0, records: 30_000 }, { waitMillis: 5, records: 20_000 }]
+export const defaults: ReadonlyArray<Load> = [{ waitMillis: 0, records: 60_000 }, { waitMillis: 5, records: 60_000 }]
 
 /** The rows of one table out of the turns of every round. */
 export const rowsOf = (measured: ReadonlyMap<Name, ReadonlyArray<Turn>>): ReadonlyArray<Results.BulkRow> => {

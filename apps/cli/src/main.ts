@@ -105,7 +105,7 @@ const upstreamLayer = (
  * Lets the heap grow by less between collections. A bulk run makes much garbage and keeps little: by V8's default the
  * process would hold half as much again for the same live data; with less room than this it would mostly collect.
  */
-const keepHeapSmall = Effect.sync(() => setFlagsFromString("--heap-growing-percent=100"))
+const keepHeapSmall = Effect.sync(() => setFlagsFromString("--heap-growing-percent=200"))
 
 /** Ledgers in files, and lanes on Effect Cluster over the same connection. */
 const ledgersLayer: Layer.Layer<Ledgers.Ledgers> = Layer.succeed(Ledgers.Ledgers, {
