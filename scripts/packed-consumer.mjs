@@ -121,7 +121,7 @@ const contents = (tarballs) =>
       const files = stdout.trimEnd().split("\n").map((file) => file.replace("package/", ""))
       const modules = new Set(filesBelow(join(path, "src"), isSource).map((file) => file.slice(path.length + 1)))
       const unexpected = files.filter((file) => {
-        if (/^(package\.json|LICENSE|README\.md|CHANGELOG\.md)$/.test(file)) return false
+        if (/^(package\.json|LICENSE|README\.md|CHANGELOG\.md|\w+\.schema\.json)$/.test(file)) return false
         return !modules.has(file.replace(/^dist\//, "src/").replace(/(\.d\.ts|\.js)(\.map)?$/, ".ts"))
       })
       const missing = ["LICENSE", "README.md"].filter((file) => !files.includes(file))

@@ -176,6 +176,26 @@ export const unenroll = (facts: Facts, now: number, standing: Standing): Verdict
   return { standing: { ...standing, stays }, code: null }
 }
 
+/**
+ * An activity: adds to the achieved value of a period. `null` where nobody is enrolled in that period: then it counts for
+ * nothing.
+ *
+ * @example
+ * ```ts
+ * import { Rules } from "@milepost/simulator"
+ *
+ * const enrolled = { stays: [{ first: 0, last: 4, enrolled: true, achieved: 300, since: 0 }], level: 0 }
+ * const standing = Rules.earn(enrolled, 2, 50)
+ * ```
+ */
+export const earn = (standing: Standing, period: number, add: number): Standing | null => {
+  const held = at(standing.stays, period)
+  if (held?.enrolled !== true) return null
+  const [before, rest] = cut(standing.stays, period)
+  const [, after] = cut(rest, period + 1)
+  return { ...standing, stays: [...before, { ...held, last: period, achieved: held.achieved + add }, ...after] }
+}
+
 /** What a world says that somebody holds before the first call; later lines overrule earlier ones from their period on. */
 export interface Prior {
   /** The ordinal of the period, `undefined` for a streak: from the first on. */

@@ -9,13 +9,17 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Faults from "./Faults.js"
 import type { Caller, Headers } from "./internal/access.js"
+import * as progressing from "./internal/progressing.js"
 import { at } from "./internal/stays.js"
 import * as upstreams from "./internal/upstream.js"
+import type * as worldIndex from "./internal/worldIndex.js"
 import * as Journal from "./Journal.js"
+import type * as Progress from "./Progress.js"
 import * as Rules from "./Rules.js"
 import * as VirtualClock from "./VirtualClock.js"
 import * as World from "./World.js"
@@ -119,6 +123,8 @@ export interface Service {
     targetGroupId: number,
     targetId: number
   ) => Effect.Effect<Option.Option<Standing>>
+  /** Somebody made progress; answers what is held of them then. */
+  readonly progress: (event: Progress.Event) => Effect.Effect<Standing, Progress.ProgressRefused>
 }
 
 /**
@@ -178,12 +184,7 @@ const deliver = (exchange: Exchange): Effect.Effect<HttpAnswer, ConnectionLost> 
   return Effect.zipRight(exchange.delayMillis > 0 ? Effect.sleep(exchange.delayMillis) : Effect.yieldNow(), left)
 }
 
-const standingOf = (upstream: upstreams.Upstream, now: number) =>
-(customerId: number, targetGroupId: number, targetId: number): Option.Option<Standing> => {
-  const group = upstream.index.groups.get(targetGroupId)
-  const target = group?.targets.get(targetId)
-  const standing = target === undefined ? undefined : upstream.store.get(target, customerId)
-  if (group === undefined || standing === undefined) return Option.none()
+const shown = (group: worldIndex.Group, now: number, standing: Rules.Standing): Standing => {
   const periods = Array.from({ length: Rules.spanOf(group) }, (_, ordinal) => ({
     period: group.periods[ordinal],
     stay: at(standing.stays, ordinal)
@@ -195,7 +196,15 @@ const standingOf = (upstream: upstreams.Upstream, now: number) =>
       enrolledOn: DateTime.unsafeMake(stay.since)
     }]
   )
-  return Option.some({ enrolled: Rules.isEnrolled(group, now, standing), periods, level: standing.level })
+  return { enrolled: Rules.isEnrolled(group, now, standing), periods, level: standing.level }
+}
+
+const standingOf = (upstream: upstreams.Upstream, now: number) =>
+(customerId: number, targetGroupId: number, targetId: number): Option.Option<Standing> => {
+  const group = upstream.index.groups.get(targetGroupId)
+  const target = group?.targets.get(targetId)
+  const standing = target === undefined ? undefined : upstream.store.get(target, customerId)
+  return group === undefined || standing === undefined ? Option.none() : Option.some(shown(group, now, standing))
 }
 
 /**
@@ -257,7 +266,13 @@ export const make = (world: World.World, options: Options = {}): Effect.Effect<S
           })
         }),
       standing: (customerId, targetGroupId, targetId) =>
-        Effect.sync(() => standingOf(upstream, clock.unsafeMillis())(customerId, targetGroupId, targetId))
+        Effect.sync(() => standingOf(upstream, clock.unsafeMillis())(customerId, targetGroupId, targetId)),
+      progress: (event) =>
+        Effect.suspend(() => {
+          const now = clock.unsafeMillis()
+          return Either.map(progressing.apply(upstream.index, upstream.store, now, event), ({ group, standing }) =>
+            shown(group, now, standing))
+        })
     }
   })
 

@@ -7,6 +7,7 @@
 export * as Conformance from "./Conformance.js"
 export * as Faults from "./Faults.js"
 export * as Journal from "./Journal.js"
+export * as Progress from "./Progress.js"
 export * as Rules from "./Rules.js"
 export * as Simulator from "./Simulator.js"
 export * as SimulatorServer from "./SimulatorServer.js"

@@ -7,6 +7,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Faults from "../Faults.js"
+import * as Progress from "../Progress.js"
 import type { HttpAnswer, HttpRequest, Service } from "../Simulator.js"
 import * as World from "../World.js"
 import type { Issue } from "./reading.js"
@@ -74,6 +75,16 @@ const addFaults: Route = ({ faults }, json) =>
 
 const clearFaults: Route = ({ faults }) => Effect.as(faults.clear, ok({}))
 
+const progress: Route = (simulator, json) =>
+  Either.match(Progress.decode(json), {
+    onLeft: ({ issues }) => Effect.succeed(wrong(400, issues)),
+    onRight: (event) =>
+      Effect.match(simulator.progress(event), {
+        onFailure: ({ message }) => whole(409, message),
+        onSuccess: (standing) => ok({ standing })
+      })
+  })
+
 const reset: Route = (simulator, json) =>
   json === undefined
     ? Effect.as(simulator.reset(), ok({}))
@@ -88,6 +99,7 @@ const routes: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
   "/journal": { GET: readJournal, DELETE: clearJournal },
   "/clock": { GET: readClock, POST: moveClock },
   "/faults": { GET: listFaults, POST: addFaults, DELETE: clearFaults },
+  "/events": { POST: progress },
   "/reset": { POST: reset }
 }
 

@@ -183,6 +183,18 @@ export const ruleTable = [
     source: "docs/upstream.md, Answers"
   },
   {
+    id: "activity-counts",
+    text: "An activity adds to the achieved value of a period in which the customer is enrolled; in any other it counts for nothing.",
+    evidence: "assumed",
+    source: "docs/upstream.md, Behaviour"
+  },
+  {
+    id: "levels-in-order",
+    text: "The levels of a streak are achieved in their order, by somebody who is enrolled, and are kept when un-enrolled.",
+    evidence: "documented",
+    source: "docs/upstream.md, Behaviour"
+  },
+  {
     id: "answer-names-customer",
     text: "An accepted call is answered with the customer's id as data.",
     evidence: "documented",
