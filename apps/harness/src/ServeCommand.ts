@@ -1,14 +1,14 @@
 /**
  * `milepost-harness serve`: the simulator as a server, until it is told to stop.
  */
-import * as FileSystem from "@effect/platform/FileSystem"
+import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Faults from "@milepost/simulator/Faults"
 import * as Simulator from "@milepost/simulator/Simulator"
 import * as SimulatorServer from "@milepost/simulator/SimulatorServer"
 import * as World from "@milepost/simulator/World"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import type * as Either from "effect/Either"
+import * as JsonFile from "./JsonFile.js"
 import { Refused } from "./Refused.js"
 
 /** What `serve` is asked for, as texts of the command line. */
@@ -28,18 +28,6 @@ const whole = (flag: string, text: string | undefined): Effect.Effect<number, Re
     ? Effect.succeed(Number(text))
     : refused(`${flag}: ${JSON.stringify(text)} is not a whole number from 0`)
 
-const fromFile = <A>(
-  file: string,
-  read: (text: string) => Either.Either<A, { readonly message: string }>
-): Effect.Effect<A, Refused, FileSystem.FileSystem> =>
-  Effect.flatMap(FileSystem.FileSystem, (files) => files.readFileString(file)).pipe(
-    Effect.mapError(() => refused(`${file}: cannot be read`)),
-    Effect.flatMap((text) =>
-      Effect.mapError(read(text), ({ message }) =>
-        new Refused({ lines: message.split("\n").map((line) => `${file}: ${line}`) }))
-    )
-  )
-
 const announced = (url: string, served: World.World): string =>
   [
     `The simulator listens at ${url}`,
@@ -51,8 +39,8 @@ export const command = (given: Arguments): Effect.Effect<never, Refused, FileSys
   Effect.gen(function*() {
     const port = yield* whole("--port", given.port)
     const seed = yield* whole("--seed", given.seed)
-    const served = given.world === undefined ? World.sample : yield* fromFile(given.world, World.fromText)
-    const faults = given.faults === undefined ? [] : yield* fromFile(given.faults, Faults.fromText)
+    const served = given.world === undefined ? World.sample : yield* JsonFile.load(given.world, World.decode)
+    const faults = given.faults === undefined ? [] : yield* JsonFile.load(given.faults, Faults.decode)
     const simulator = yield* Simulator.make(served, { seed, faults })
     const { url } = yield* SimulatorServer.serve({ port }).pipe(
       Effect.provideService(Simulator.Simulator, simulator),

@@ -1,60 +1,12 @@
 /** The built binary as a process: what people and scripts see of it. */
-import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
+import { describe, expect, it } from "@effect/vitest"
 import * as World from "@milepost/simulator/World"
-import { type ChildProcess, execFileSync, spawn } from "node:child_process"
-import * as Fs from "node:fs"
 import * as Net from "node:net"
-import * as Os from "node:os"
-import * as NodePath from "node:path"
-import { fileURLToPath } from "node:url"
+import { harnessBinary, patience } from "./binary.js"
 
-const folder = Fs.mkdtempSync(NodePath.join(Os.tmpdir(), "milepost-harness-"))
-const root = fileURLToPath(new URL("..", import.meta.url))
-const bin = NodePath.join(folder, "dist", "bin.js")
+const { file, harness } = harnessBinary()
 
-// Built here, so that the test never runs yesterday's bundle.
-beforeAll(() => {
-  const rolldown = NodePath.join(root, "node_modules", ".bin", "rolldown")
-  execFileSync(rolldown, ["--config", "rolldown.config.js", "--dir", NodePath.dirname(bin)], { cwd: root, stdio: "pipe" })
-  Fs.writeFileSync(NodePath.join(folder, "package.json"), `{"type":"module"}`)
-})
-
-const started = new Set<ChildProcess>()
-afterAll(() => {
-  for (const child of started) child.kill("SIGKILL")
-  Fs.rmSync(folder, { recursive: true, force: true })
-})
-
-const file = (name: string, content: unknown): string => {
-  const path = NodePath.join(folder, name)
-  Fs.writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content))
-  return path
-}
-
-const harness = (...args: ReadonlyArray<string>) => {
-  const child = spawn(process.execPath, [bin, ...args], { cwd: folder, env: { PATH: process.env["PATH"] ?? "" } })
-  started.add(child)
-  const said = { out: "", err: "" }
-  child.stdout.on("data", (chunk) => (said.out += String(chunk)))
-  child.stderr.on("data", (chunk) => (said.err += String(chunk)))
-  const ended = new Promise<{ readonly code: number | null; readonly out: string; readonly err: string }>((resolve) =>
-    child.once("close", (code) => {
-      started.delete(child)
-      resolve({ code, ...said })
-    })
-  )
-  const announced = new Promise<ReadonlyMap<string, string>>((resolve, reject) => {
-    child.stdout.on("data", () => {
-      const variables = new Map([...said.out.matchAll(/^(MILEPOST_\w+)=(.*)\n/gm)].map(([, name = "", value = ""]) => [name, value]))
-      if (variables.has("MILEPOST_PASSWORD")) resolve(variables)
-    })
-    void ended.then(({ err }) => reject(new Error(err)))
-  })
-  announced.catch(() => undefined)
-  return { child, ended, announced }
-}
-
-describe("milepost-harness serve", () => {
+describe("milepost-harness serve", { timeout: patience }, () => {
   it.each(["SIGTERM", "SIGINT"] as const)("prints where it listens and as whom, serves, and ends with 0 on %s", async (signal) => {
     const { announced, child, ended } = harness("serve", "--port", "0")
     const variables = await announced
@@ -79,12 +31,14 @@ describe("milepost-harness serve", () => {
 
   it("says one line for every mistake of a world, and ends with 2", async () => {
     const world = file("wrong.json", { ...World.conformance, clock: "soon", orgs: [{ id: 0 }] })
-    expect(await harness("serve", "--world", world).ended).toEqual({
-      code: 2,
-      out: "",
-      err: `${world}: clock: must be a date such as 2026-01-31, or an instant such as 2026-01-31T23:59:59Z\n` +
-        `${world}: orgs[0].id: must be a whole number from 1 to 2^53-1\n`
-    })
+    const { code, err, out } = await harness("serve", "--world", world).ended
+    expect({ code, out }).toEqual({ code: 2, out: "" })
+    const lines = err.split("\n").map((line) => line.replace(/:1:\d+:/, ":1:COLUMN:"))
+    expect(lines).toEqual([
+      `${world}:1:COLUMN: clock: must be a date such as 2026-01-31, or an instant such as 2026-01-31T23:59:59Z`,
+      `${world}:1:COLUMN: orgs[0].id: must be a whole number from 1 to 2^53-1`,
+      ""
+    ])
   })
 
   it("refuses files that are not there or not JSON, unknown options, and a port that is taken", async () => {
