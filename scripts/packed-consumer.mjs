@@ -1,7 +1,8 @@
 /**
  * Uses the packages as their users get them: packs each, installs the tarballs into a project outside the workspace,
  * compiles examples/consumer there under both module resolutions, runs it, and expects a case that does not exist to be
- * refused by the compiler. Also lets publint and attw judge the tarballs.
+ * refused by the compiler. A second project, examples/without-effect, uses the simulator from plain vitest tests. Also lets
+ * publint and attw judge the tarballs.
  */
 import { spawn } from "node:child_process"
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -61,22 +62,60 @@ const succeeds = (what, command, args, cwd) =>
 /** Most users' compiler is not ours: the last one of the 5 line reads our declarations as well. */
 const olderTypeScript = "5.9.3"
 
-/** @param {string} tarballs @param {string} consumer */
-const install = async (tarballs, consumer) => {
+/** The tarballs by package, as npm takes them. @param {string} tarballs */
+const packedFiles = (tarballs) => {
   const files = readdirSync(tarballs)
-  const dependencies = Object.fromEntries(packages().map(({ name }) => {
+  return Object.fromEntries(packages().map(({ name }) => {
     const start = name.replace("@", "").replace("/", "-")
     return [name, `file:${join(tarballs, files.find((file) => file.startsWith(`${start}-`)) ?? "missing")}`]
   }))
+}
+
+/**
+ * @param {string} what
+ * @param {string} folder
+ * @param {Readonly<Record<string, unknown>>} manifest
+ */
+const npmInstall = (what, folder, manifest) => {
+  writeFileSync(join(folder, "package.json"), `${JSON.stringify({ private: true, type: "module", ...manifest }, null, 2)}\n`)
+  const flags = ["--prefer-offline", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error"]
+  return succeeds(what, "npm", ["install", ...flags], folder)
+}
+
+/** @param {string} tarballs @param {string} consumer */
+const install = (tarballs, consumer) => {
   const versions = catalog()
+  const dependencies = packedFiles(tarballs)
   for (const name of ["effect", "@effect/platform", "typescript", "@types/node"]) dependencies[name] = versions[name]
   dependencies["typescript-5"] = `npm:typescript@${olderTypeScript}`
-  writeFileSync(
-    join(consumer, "package.json"),
-    `${JSON.stringify({ name: "consumer", private: true, type: "module", dependencies }, null, 2)}\n`
-  )
-  const flags = ["--prefer-offline", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error"]
-  return succeeds("npm installs the tarballs", "npm", ["install", ...flags], consumer)
+  return npmInstall("npm installs the tarballs", consumer, { name: "consumer", dependencies })
+}
+
+/**
+ * A project that tests a client of its own with the simulator and has never heard of Effect: npm brings that along.
+ *
+ * @param {string} tarballs
+ * @param {string} folder
+ */
+const withoutEffect = async (tarballs, folder) => {
+  const { "@milepost/core": core, "@milepost/simulator": simulator } = packedFiles(tarballs)
+  const versions = catalog()
+  const devDependencies = {
+    "@milepost/simulator": simulator,
+    "@types/node": versions["@types/node"],
+    typescript: versions.typescript,
+    vitest: versions.vitest
+  }
+  // The packages ask for each other by version, and that version is not published yet.
+  const manifest = { name: "without-effect", devDependencies, overrides: { "@milepost/core": core } }
+  if (!await npmInstall("npm installs the simulator where nothing of Effect is asked for", folder, manifest)) return
+  const tool = (/** @type {string} */ name) => join(folder, "node_modules/.bin", name)
+  await succeeds("a project without Effect compiles", tool("tsc"), ["-p", "tsconfig.json", "--pretty", "false"], folder)
+  await succeeds("its tests pass with the simulator", tool("vitest"), ["run", "--reporter=dot"], folder)
+  await expect("the types of the promise interface name nothing of Effect", async () => {
+    const types = readFileSync(join(folder, "node_modules/@milepost/simulator/dist/promise.d.ts"), "utf8")
+    return /effect/i.test(types.replace(/\/\*[^]*?\*\//g, "")) ? types : null
+  })
 }
 
 /**
@@ -145,6 +184,11 @@ try {
     await succeeds(`attw accepts ${tarball}`, binary("attw"), [path, "--profile", "esm-only", "--no-emoji", "--no-color"], work)
   })
   if (!packed.includes(false)) judged.push(contents(tarballs).then(() => undefined))
+  if (!packed.includes(false)) {
+    const project = join(work, "without-effect")
+    cpSync(join(root, "examples/without-effect"), project, { recursive: true })
+    judged.push(withoutEffect(tarballs, project))
+  }
   if (!packed.includes(false) && await install(tarballs, consumer)) {
     const tsc = join(consumer, "node_modules/.bin/tsc")
     if (await succeeds("a consumer compiles under nodenext", tsc, ["-p", "tsconfig.json", "--pretty", "false"], consumer)) {
