@@ -15,9 +15,13 @@ export const sampleWorld = `{
   // The HTTP status that application errors come with. The upstream does not document it: try 400 as well.
   "errorStatus": 200,
 
+  // Whether virtual time moves on as real time does, as load tests want it.
+  "clockRuns": false,
+
   // Business units. One with a parentId is a child of that one, and the two are connected.
+  // A rate limit counts the calls of a minute of virtual time. Retry-After says the rest of the "window", "none", or so many seconds.
   "orgs": [
-    { "id": 100 },
+    { "id": 100, "rateLimit": { "perMinute": 60000, "retryAfter": "window" } },
     { "id": 101, "parentId": 100 },
   ],
 

@@ -39,7 +39,7 @@ describe("milepost-harness world", { timeout: patience }, () => {
     for (const schema of [World.World, World.Org, World.BasicCredential, World.OAuthCredential, World.TargetGroup, World.Target]) {
       for (const key of Object.keys(schema.fields)) expect(text).toContain(JSON.stringify(key))
     }
-    for (const schema of [World.Period, World.StreakLevel, World.Customers, World.PriorEnrollment, World.Range]) {
+    for (const schema of [World.Period, World.StreakLevel, World.RateLimit, World.Customers, World.PriorEnrollment, World.Range]) {
       for (const key of Object.keys(schema.fields)) expect(text).toContain(JSON.stringify(key))
     }
   })

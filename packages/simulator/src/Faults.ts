@@ -37,8 +37,10 @@ export const FaultEffect = Schema.Union(
   }).annotations({ description: "Executed; the answer is a whole HTTP answer with this body." }),
   Schema.Struct({ kind: Schema.Literal("halfWritten") })
     .annotations({ description: "Executed; the connection breaks in the middle of the answer's body." }),
+  Schema.Struct({ kind: Schema.Literal("slowBytes"), millisPerByte: reading.whole(1, 60_000, "a whole number of milliseconds from 1") })
+    .annotations({ description: "Executed; the answer comes one byte at a time, so far apart." }),
   Schema.Struct({ kind: Schema.Literal("reset"), when }).annotations({ description: "The connection is reset." }),
-  Schema.Struct({ kind: Schema.Literal("hang"), when }).annotations({ description: "No answer ever comes." }),
+  Schema.Struct({ kind: Schema.Literal("hang"), when }).annotations({ description: "A black hole: the call is taken, and no answer ever comes." }),
   Schema.Struct({ kind: Schema.Literal("rateLimited"), retryAfterSeconds: seconds })
     .annotations({ description: "429, with Retry-After where given; not executed." }),
   Schema.Struct({ kind: Schema.Literal("customerBusy") }).annotations({ description: "521; not executed." }),

@@ -21,6 +21,10 @@ export interface Entry {
   readonly targetGroupId: number | null
   readonly targetId: number | null
   readonly periodName: string | null
+  /** As it was sent: a number, `null`, or `undefined` (no key at all in JSON) where it was absent. The three differ. */
+  readonly initialBalance?: number | null | undefined
+  /** As it was sent; `undefined` (no key at all in JSON) where it was absent. */
+  readonly resetStreakStatus?: boolean | null | undefined
   /** The HTTP status of the answer, `null` where none was given. */
   readonly status: number | null
   /** The code of the application error in the answer, `null` where there was none. */
@@ -31,6 +35,51 @@ export interface Entry {
   readonly overlapped: boolean
   /** The kind of the fault that struck, `null` where none did. */
   readonly fault: string | null
+}
+
+/**
+ * How a call ended, as the upstream sees it: `accepted` was executed and told so, `refused` was not executed and told so,
+ * `lost` was executed while its caller could not know, `unanswered` was neither executed nor answered.
+ */
+export type CallOutcome = "accepted" | "refused" | "lost" | "unanswered"
+
+/** How a call ended. */
+export const outcomeOf = ({ code, executed, fault, status }: Entry): CallOutcome =>
+  executed
+    ? status === 200 && code === null && fault !== "body" ? "accepted" : "lost"
+    : status === null ? "unanswered" : "refused"
+
+/** Which entries are wanted: those that fit all of what it names. */
+export interface Filter {
+  readonly customerId?: number | undefined
+  readonly operation?: Operation | undefined
+  readonly outcome?: CallOutcome | undefined
+  /** Only those after this `sequence`. */
+  readonly since?: number | undefined
+}
+
+/** The entries that a filter lets through. */
+export const select = (entries: ReadonlyArray<Entry>, filter: Filter): ReadonlyArray<Entry> =>
+  entries.filter((entry) =>
+    (filter.customerId === undefined || entry.customerId === filter.customerId) &&
+    (filter.operation === undefined || entry.operation === filter.operation) &&
+    (filter.outcome === undefined || outcomeOf(entry) === filter.outcome) &&
+    (filter.since === undefined || entry.sequence > filter.since))
+
+/** A call that came while another for its customer was not answered yet, and that other one where it is still kept. */
+export interface Overlap {
+  readonly entry: Entry
+  readonly during: Entry | null
+}
+
+/** Where the rule was broken that there are never two calls at once for one customer, among the entries that are kept. */
+export const overlapsIn = (entries: ReadonlyArray<Entry>): ReadonlyArray<Overlap> => {
+  const under = new Map<number | null, Entry>()
+  return entries.flatMap((entry) => {
+    if (entry.overlapped) return [{ entry, during: under.get(entry.customerId) ?? null }]
+    under.set(entry.customerId, entry)
+    return []
+  })
 }
 
 /** Complete since the start, the last reset or the last clearing, however many entries are kept. */

@@ -27,6 +27,63 @@ describe("time and starting over", () => {
       expect(DateTime.formatIso(yield* clock.advance("1 day"))).toBe("2026-01-16T09:00:00.000Z")
     }).pipe(Effect.provide(simulating())))
 
+  it.effect("in a world whose clock runs it goes on from its start as real time does", () =>
+    Effect.gen(function*() {
+      const simulator = yield* Simulator.make({ ...World.sample, clockRuns: true })
+      const now = Effect.map(simulator.clock.now, DateTime.formatIso)
+      expect(yield* now).toBe("2026-01-15T09:00:00.000Z")
+      yield* TestClock.adjust("90 seconds")
+      expect(yield* now).toBe("2026-01-15T09:01:30.000Z")
+      yield* simulator.clock.advance("1 day")
+      yield* TestClock.adjust("30 seconds")
+      expect(yield* now).toBe("2026-01-16T09:02:00.000Z")
+      yield* simulator.clock.set(DateTime.unsafeMake("2026-03-01T00:00:00Z"))
+      yield* TestClock.adjust("1 second")
+      expect(yield* now).toBe("2026-03-01T00:00:01.000Z")
+      expect(yield* simulator.clock.runs).toBe(true)
+      yield* simulator.reset(World.sample)
+      yield* TestClock.adjust("1 day")
+      expect(yield* now).toBe("2026-01-15T09:00:00.000Z")
+      expect(yield* simulator.clock.runs).toBe(false)
+    }))
+
+  const limited = (rateLimit: NonNullable<World.World["orgs"][number]["rateLimit"]>, clockRuns = false) =>
+    Effect.map(
+      Simulator.make({ ...World.sample, clockRuns, orgs: [{ id: 100, rateLimit }, { id: 101, parentId: 100 }, { id: 900 }] }),
+      (simulator) => {
+        let customerId = 564332000
+        const call = (credential = "store.server") => {
+          const body = `[{"customerId":${++customerId},"periodName":"Cycle_1"}]`
+          const exchange = simulator.unsafeBeginAs({ credential }, { method: "POST", path: "/targetGroups/2154/targets/2309/enroll", body })
+          exchange.release()
+          return [exchange.answer.status, exchange.answer.headers["retry-after"]]
+        }
+        return { simulator, call }
+      }
+    )
+
+  it.effect("a rate limit counts in minutes of virtual time, per organisation, and Retry-After says the rest of the minute", () =>
+    Effect.gen(function*() {
+      const { call, simulator } = yield* limited({ perMinute: 2 })
+      yield* simulator.clock.advance("20500 millis")
+      expect([call(), call(), call(), call()]).toEqual([[200, undefined], [200, undefined], [429, "40"], [429, "40"]])
+      expect(call("child.till")[0]).toBe(200)
+      yield* TestClock.adjust("1 hour")
+      expect(call()).toEqual([429, "40"])
+      yield* simulator.clock.advance("39500 millis")
+      expect([call(), call(), call()]).toEqual([[200, undefined], [200, undefined], [429, "60"]])
+    }))
+
+  it.effect("Retry-After can be left out or fixed, and a running clock opens the next window by itself", () =>
+    Effect.gen(function*() {
+      const none = yield* limited({ perMinute: 1, retryAfter: "none" })
+      expect([none.call(), none.call()]).toEqual([[200, undefined], [429, undefined]])
+      const fixed = yield* limited({ perMinute: 1, retryAfter: 7 }, true)
+      expect([fixed.call(), fixed.call()]).toEqual([[200, undefined], [429, "7"]])
+      yield* TestClock.adjust("1 minute")
+      expect(fixed.call()).toEqual([200, undefined])
+    }))
+
   it.effect("reset forgets calls, clock and journal, and brings the faults of the start back", () =>
     Effect.gen(function*() {
       const simulator = yield* Simulator.Simulator

@@ -55,6 +55,8 @@ export interface Exchange {
   readonly answer: HttpAnswer
   readonly delayMillis: number
   readonly delivery: upstreams.Delivery
+  /** How far apart the bytes of a `slow` answer are. */
+  readonly millisPerByte: number
   readonly release: () => void
 }
 
@@ -97,6 +99,13 @@ export interface Options {
   readonly journalCapacity?: number | undefined
   /** Default `/api_gateway/intouch-api-v3/v3.1`; the seed's shorter `/v3.1` is always accepted too. */
   readonly basePath?: string | undefined
+  /** Tells simulators side by side apart: tokens of one are unknown in another. Default: no name. */
+  readonly name?: string | undefined
+  /**
+   * Rules in place of ours: to see that a test finds what they break, or to try what a live tenant does otherwise. What is
+   * not given stays as it is.
+   */
+  readonly rules?: Partial<upstreams.Judge> | undefined
 }
 
 /** The simulated upstream. */
@@ -117,6 +126,8 @@ export interface Service {
   readonly world: Effect.Effect<World.World>
   /** Starts over, in this world or another: state, clock, tokens and journal; the faults are those of the start. */
   readonly reset: (world?: World.World) => Effect.Effect<void>
+  /** Another simulator, made with the same options and those given, that shares nothing with this one. */
+  readonly beside: (world: World.World, options?: Pick<Options, "name" | "seed" | "faults">) => Effect.Effect<Service>
   /** What is held of somebody in a target; none for who was never enrolled, or where there is no such target. */
   readonly standing: (
     customerId: number,
@@ -175,13 +186,18 @@ const lost: Readonly<Record<"halfWritten" | "reset", string>> = {
   reset: "the connection was reset"
 }
 
+/** How long an answer takes until all of it has come. */
+export const waitOf = ({ answer, delayMillis, millisPerByte }: Exchange): number =>
+  millisPerByte === 0 ? delayMillis : delayMillis + answer.body.length * millisPerByte
+
 const deliver = (exchange: Exchange): Effect.Effect<HttpAnswer, ConnectionLost> => {
   const { delivery } = exchange
   if (delivery === "never") return Effect.never
-  const left: Effect.Effect<HttpAnswer, ConnectionLost> = delivery === "whole"
+  const left: Effect.Effect<HttpAnswer, ConnectionLost> = delivery === "whole" || delivery === "slow"
     ? Effect.succeed(exchange.answer)
     : Effect.fail(new ConnectionLost({ message: lost[delivery] }))
-  return Effect.zipRight(exchange.delayMillis > 0 ? Effect.sleep(exchange.delayMillis) : Effect.yieldNow(), left)
+  const millis = waitOf(exchange)
+  return Effect.zipRight(millis > 0 ? Effect.sleep(millis) : Effect.yieldNow(), left)
 }
 
 const shown = (group: worldIndex.Group, now: number, standing: Rules.Standing): Standing => {
@@ -215,12 +231,15 @@ export const make = (world: World.World, options: Options = {}): Effect.Effect<S
   Effect.gen(function*() {
     const ofEffect = yield* Clock.clockWith(Effect.succeed)
     const seed = options.seed ?? 0
-    const clock = VirtualClock.make(startOf(world))
+    const nowMillis = () => ofEffect.unsafeCurrentTimeMillis()
+    const clockOf = (of: World.World) => VirtualClock.make(startOf(of), of.clockRuns === true ? nowMillis : undefined)
+    const { clock, unsafeReplace } = VirtualClock.replaceable(clockOf(world))
     const faults = Faults.make(seed, options.faults ?? [])
     const journal = Journal.make(options.journalCapacity)
-    const nowMillis = () => ofEffect.unsafeCurrentTimeMillis()
     const basePath = options.basePath ?? documentedBasePath
-    const live = (inWorld: World.World) => upstreams.make(inWorld, { seed, clock, faults, journal, nowMillis })
+    const judge = { enroll: Rules.enroll, unenroll: Rules.unenroll, ...options.rules }
+    const name = options.name ?? ""
+    const live = (of: World.World) => upstreams.make(of, { seed, name, judge, clock, faults, journal, nowMillis })
     let current = world
     let upstream = live(world)
 
@@ -257,14 +276,15 @@ export const make = (world: World.World, options: Options = {}): Effect.Effect<S
       clock,
       world: Effect.sync(() => current),
       reset: (next) =>
-        Effect.suspend(() => {
+        Effect.sync(() => {
           current = next ?? current
           journal.unsafeClear()
           faults.unsafeReplace(options.faults ?? [])
-          return Effect.map(clock.set(DateTime.unsafeMake(startOf(current))), () => {
-            upstream = live(current)
-          })
+          unsafeReplace(clockOf(current))
+          upstream = live(current)
         }),
+      beside: (another, given) =>
+        make(another, { ...options, ...given, seed: given?.seed ?? seed }).pipe(Effect.withClock(ofEffect)),
       standing: (customerId, targetGroupId, targetId) =>
         Effect.sync(() => standingOf(upstream, clock.unsafeMillis())(customerId, targetGroupId, targetId)),
       progress: (event) =>

@@ -1,47 +1,13 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Net from "node:net"
+import { arrived, basePath, control, enroll, json, record, type Sent, send, served, till } from "../test/server.js"
 import type { Fault } from "./Faults.js"
 import * as Simulator from "./Simulator.js"
 import * as SimulatorServer from "./SimulatorServer.js"
 import * as World from "./World.js"
-
-const basePath = "/api_gateway/intouch-api-v3/v3.1"
-const till = "Basic c3RvcmUuc2VydmVyOjhhMTZhNmI3MDUwNWViMWYxZmY3Y2RjMGNkNTU1OWE3"
-
-interface Sent {
-  readonly method?: string
-  readonly headers?: Record<string, string>
-  readonly body?: unknown
-}
-
-const send = (url: string, { body, headers = {}, method = "POST" }: Sent) =>
-  Effect.tryPromise({
-    try: async () => {
-      const response = await fetch(url, {
-        method,
-        headers: { authorization: till, "content-type": "application/json", ...headers },
-        ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) })
-      })
-      return { status: response.status, headers: response.headers, text: await response.text() }
-    },
-    catch: () => "the connection broke" as const
-  })
-
-const json = (sent: { readonly text: string }): unknown => JSON.parse(sent.text)
-
-const record = (customerId: number) => [{ customerId, periodName: "Cycle_1", initialBalance: 100 }]
-const enroll = "/targetGroups/2154/targets/2309/enroll"
-
-const served = <A, E>(
-  test: (url: string, simulator: Simulator.Service) => Effect.Effect<A, E>,
-  faults: ReadonlyArray<Fault> = []
-) =>
-  Effect.gen(function*() {
-    const { url } = yield* SimulatorServer.serve()
-    return yield* test(url, yield* Simulator.Simulator)
-  }).pipe(Effect.scoped, Effect.provide(Simulator.layer(World.sample, { faults })))
 
 describe("the four operations", () => {
   it.live("are served under the documented base path and under the short one", () =>
@@ -184,6 +150,23 @@ describe("faults over a socket", () => {
       effect: { kind: "hang", when: "before" }
     }]))
 
+  it.live("slow bytes come one at a time, and all of them", () =>
+    served((url, { journal }) =>
+      Effect.gen(function*() {
+        expect(json(yield* send(url + basePath + enroll, { body: record(564332013) }))).toMatchObject({ data: 564332013 })
+        expect((yield* journal.entries)[0]).toMatchObject({ executed: true, status: 200, fault: "slowBytes" })
+        expect(json(yield* send(url + basePath + enroll, { body: record(564332013) }))).toMatchObject({ errors: [{ code: 310119 }] })
+      }), [{ nth: 1, effect: { kind: "slowBytes", millisPerByte: 1 } }]))
+
+  it.live("slow bytes occupy the customer until the last of them", () =>
+    served((url) =>
+      Effect.gen(function*() {
+        const slow = yield* Effect.fork(Effect.ignore(send(url + basePath + enroll, { body: record(564332013) })))
+        yield* arrived(url, 1)
+        expect((yield* send(url + basePath + enroll, { body: record(564332013) })).status).toBe(521)
+        yield* Fiber.interruptFork(slow)
+      }), [{ nth: 1, effect: { kind: "slowBytes", millisPerByte: 60_000 } }]))
+
   it.live("two calls for one customer in one segment: the second is answered 521", () =>
     served((url, { journal }) =>
       Effect.gen(function*() {
@@ -212,33 +195,86 @@ describe("control", () => {
   it.live("reads and moves the clock, adds faults, reads the journal, starts over", () =>
     served((url) =>
       Effect.gen(function*() {
-        const control = (method: string, path: string, body?: unknown) =>
-          Effect.map(send(`${url}/__sim${path}`, { method, body }), (sent) => [sent.status, json(sent)] as const)
-        expect(yield* control("GET", "/health")).toEqual([200, { status: "ok" }])
-        expect(yield* control("POST", "/clock", { advanceSeconds: 60 })).toEqual([200, { now: "2026-01-15T09:01:00.000Z" }])
-        expect(yield* control("POST", "/clock", { set: "2026-02-01T00:00:00Z" })).toEqual([200, { now: "2026-02-01T00:00:00.000Z" }])
-        expect(yield* control("POST", "/clock", { set: "soon" })).toMatchObject([400, { issues: [{ path: "set" }] }])
-        expect(yield* control("POST", "/clock", {})).toMatchObject([400, {}])
-        expect(yield* control("POST", "/faults", { nth: 1, effect: { kind: "customerBusy" } })).toEqual([200, { ids: [1] }])
-        expect(yield* control("POST", "/faults", { effect: {} })).toMatchObject([400, {}])
+        expect(yield* control(url, "GET", "/health")).toEqual([200, { status: "ok" }])
+        expect(yield* control(url, "POST", "/clock", { advanceSeconds: 60 })).toEqual([200, { now: "2026-01-15T09:01:00.000Z", runs: false }])
+        expect(yield* control(url, "POST", "/clock", { set: "2026-02-01T00:00:00Z" })).toEqual([200, { now: "2026-02-01T00:00:00.000Z", runs: false }])
+        expect(yield* control(url, "POST", "/clock", { set: "soon" })).toMatchObject([400, { issues: [{ path: "set" }] }])
+        expect(yield* control(url, "POST", "/clock", {})).toMatchObject([400, {}])
+        expect(yield* control(url, "POST", "/faults", { nth: 1, effect: { kind: "customerBusy" } })).toEqual([200, { ids: [1] }])
+        expect(yield* control(url, "POST", "/faults", { effect: {} })).toMatchObject([400, {}])
         expect((yield* send(url + basePath + enroll, { body: record(564332013) })).status).toBe(521)
-        expect(yield* control("GET", "/faults")).toMatchObject([200, { faults: [{ id: 1, matched: 1, struck: 1 }] }])
-        expect(yield* control("DELETE", "/faults")).toEqual([200, {}])
-        expect(yield* control("GET", "/journal?customerId=564332013")).toMatchObject([200, {
+        expect(yield* control(url, "GET", "/faults")).toMatchObject([200, { faults: [{ id: 1, matched: 1, struck: 1 }] }])
+        expect(yield* control(url, "DELETE", "/faults/1")).toEqual([200, {}])
+        expect(yield* control(url, "DELETE", "/faults/1")).toMatchObject([404, {}])
+        expect(yield* control(url, "DELETE", "/faults")).toEqual([200, {}])
+        expect(yield* control(url, "GET", "/journal?customerId=564332013")).toMatchObject([200, {
           counts: { received: 1 },
           entries: [{ operation: "enroll", status: 521, fault: "customerBusy" }]
         }])
-        expect(yield* control("GET", "/journal?customerId=1")).toMatchObject([200, { entries: [] }])
-        expect(yield* control("POST", "/reset", World.conformance)).toEqual([200, {}])
-        expect(yield* control("GET", "/world")).toEqual([200, World.conformance])
-        expect(yield* control("GET", "/clock")).toEqual([200, { now: "2026-03-15T09:00:00.000Z" }])
-        expect(yield* control("POST", "/reset", { orgs: [] })).toMatchObject([400, {}])
-        expect(yield* control("POST", "/reset")).toEqual([200, {}])
-        expect(yield* control("DELETE", "/journal")).toEqual([200, {}])
-        expect(yield* control("PUT", "/journal")).toMatchObject([405, {}])
-        expect(yield* control("GET", "/nothing")).toMatchObject([404, {}])
+        expect(yield* control(url, "GET", "/journal?operation=enroll&outcome=refused&since=0")).toMatchObject([200, { entries: [{ sequence: 1 }] }])
+        expect(yield* control(url, "GET", "/journal?outcome=accepted")).toMatchObject([200, { entries: [] }])
+        expect(yield* control(url, "GET", "/journal?since=1")).toMatchObject([200, { entries: [] }])
+        expect(yield* control(url, "GET", "/journal?outcome=good")).toMatchObject([400, { issues: [{ path: "outcome" }] }])
+        expect(yield* control(url, "GET", "/journal?customerId=1")).toMatchObject([200, { entries: [] }])
+        expect(yield* control(url, "POST", "/reset", World.conformance)).toEqual([200, {}])
+        expect(yield* control(url, "GET", "/world")).toEqual([200, World.conformance])
+        expect(yield* control(url, "GET", "/clock")).toEqual([200, { now: "2026-03-15T09:00:00.000Z", runs: false }])
+        expect(yield* control(url, "POST", "/reset", { orgs: [] })).toMatchObject([400, {}])
+        expect(yield* control(url, "POST", "/reset")).toEqual([200, {}])
+        expect(yield* control(url, "DELETE", "/journal")).toEqual([200, {}])
+        expect(yield* control(url, "PUT", "/journal")).toMatchObject([405, {}])
+        expect(yield* control(url, "GET", "/nothing")).toMatchObject([404, {}])
         expect((yield* send(`${url}/__sim/clock`, { body: "{", headers: { "content-type": "text/plain" } })).status).toBe(415)
         expect((yield* send(`${url}/__sim/clock`, { body: "{" })).status).toBe(400)
+      })
+    ))
+
+  it.live("the journal tells what was sent: an absent balance, null and 0 apart", () =>
+    served((url) =>
+      Effect.gen(function*() {
+        const sends = (body: object) => send(url + basePath + enroll, { body: [{ customerId: 564332013, periodName: "Cycle_1", ...body }] })
+        for (const body of [{}, { initialBalance: null }, { initialBalance: 0 }, { resetStreakStatus: true }]) yield* sends(body)
+        const { entries } = json(yield* send(`${url}/__sim/journal`, { method: "GET" })) as { entries: ReadonlyArray<object> }
+        expect(entries.map((entry) => ["initialBalance" in entry, "initialBalance" in entry ? entry.initialBalance : undefined])).toEqual([
+          [false, undefined],
+          [true, null],
+          [true, 0],
+          [false, undefined]
+        ])
+        expect(entries[3]).toMatchObject({ resetStreakStatus: true, periodName: "Cycle_1", targetGroupId: 2154, targetId: 2309 })
+      })
+    ))
+
+  it.live("asserts that there were never two calls at once for one customer, or shows both", () =>
+    served((url) =>
+      Effect.gen(function*() {
+        expect((yield* send(url + basePath + enroll, { body: record(564332013) })).status).toBe(200)
+        expect(yield* control(url, "GET", "/journal/assert?rule=no-overlap")).toEqual([200, { rule: "no-overlap", holds: true, overlaps: 0, entries: [] }])
+        yield* control(url, "POST", "/faults", { nth: 1, effect: { kind: "hang", when: "after" } })
+        const hanging = yield* Effect.fork(Effect.ignore(send(url + basePath + enroll, { body: record(564332014) })))
+        yield* arrived(url, 2)
+        expect((yield* send(url + basePath + enroll, { body: record(564332014) })).status).toBe(521)
+        expect(yield* control(url, "GET", "/journal/assert?rule=no-overlap")).toMatchObject([409, {
+          holds: false,
+          entries: [{ entry: { status: 521, overlapped: true }, during: { customerId: 564332014, overlapped: false } }]
+        }])
+        expect((yield* control(url, "GET", "/journal/assert?rule=other"))[0]).toBe(400)
+        yield* Fiber.interruptFork(hanging)
+      })
+    ))
+
+  it.live("takes progress, and says why an event counts for nobody", () =>
+    served((url) =>
+      Effect.gen(function*() {
+        yield* send(url + basePath + enroll, { body: record(564332013) })
+        const activity = { type: "activity", customerId: 564332013, targetGroupId: 2154, targetId: 2309, add: 50 }
+        expect(yield* control(url, "POST", "/events", activity)).toMatchObject([200, { standing: { periods: expect.arrayContaining([expect.objectContaining({ achieved: 150 })]) } }])
+        expect(yield* control(url, "POST", "/events", { ...activity, customerId: 1 })).toMatchObject([409, {
+          issues: [{ problem: "customer 1 is not enrolled in target 2309 of target group 2154, period Cycle_1" }]
+        }])
+        expect(yield* control(url, "POST", "/events", { ...activity, add: "1" })).toMatchObject([400, { issues: [{ path: "add" }] }])
+        expect(yield* control(url, "PUT", "/world", World.conformance)).toEqual([200, {}])
+        expect(yield* control(url, "GET", "/world")).toEqual([200, World.conformance])
       })
     ))
 

@@ -3,7 +3,8 @@
  *
  * An answer leaves one turn of the event loop after its call has arrived: calls that arrive together do overlap, and a
  * second one for a customer is answered 521. Faults of the connection are real ones. `/__sim` controls it, without
- * credentials: bind it to a loopback host, which is the default.
+ * credentials: bind it to a loopback host, which is the default. Worlds beside the served one are made by control, and
+ * chosen by the header `X-Milepost-World: name` or by a path below `/__world/name`.
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -11,6 +12,7 @@ import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import * as control from "./internal/control.js"
+import * as worlds from "./internal/worlds.js"
 import type { Exchange, HttpAnswer, Service } from "./Simulator.js"
 import { Simulator } from "./Simulator.js"
 import type { World } from "./World.js"
@@ -105,9 +107,28 @@ const nextTurn = () => {
   }
 }
 
+/** One byte at a time; whoever waits for the end of the answer occupies the customer. */
+const drip = (res: Http.ServerResponse, { answer, millisPerByte }: Exchange, later: Later): Runtime.Cancel<void> => {
+  const bytes = Buffer.from(answer.body)
+  res.writeHead(answer.status, { ...answer.headers, "content-length": bytes.length })
+  res.flushHeaders()
+  let sent = 0
+  let cancel: Runtime.Cancel<void> = () => undefined
+  const next = (): void => {
+    if (sent === bytes.length) return void res.end()
+    cancel = later(millisPerByte, () => {
+      res.write(bytes.subarray(sent, ++sent))
+      next()
+    })
+  }
+  next()
+  return () => cancel()
+}
+
 const deliver = (res: Http.ServerResponse, exchange: Exchange): void => {
   switch (exchange.delivery) {
     case "whole":
+    case "slow":
       return write(res, exchange.answer)
     case "halfWritten":
       return breakOff(res, exchange.answer)
@@ -121,9 +142,12 @@ const deliver = (res: Http.ServerResponse, exchange: Exchange): void => {
 
 /** The slow way: the customer is occupied until the answer has left, or the client has gone. */
 const deliverLater = (res: Http.ServerResponse, exchange: Exchange, later: Later): void => {
-  const cancel = later(exchange.delayMillis, () => {
-    deliver(res, exchange)
-    if (exchange.delivery !== "never") exchange.release()
+  let cancel = later(exchange.delayMillis, () => {
+    if (exchange.delivery === "slow") cancel = drip(res, exchange, later)
+    else {
+      deliver(res, exchange)
+      if (exchange.delivery !== "never") exchange.release()
+    }
   })
   res.once("close", () => {
     cancel()
@@ -131,15 +155,25 @@ const deliverLater = (res: Http.ServerResponse, exchange: Exchange, later: Later
   })
 }
 
-const listener = (simulator: Service, runtime: Runtime.Runtime<never>): Http.RequestListener => {
+const noSuchWorld = (name: string): HttpAnswer => ({
+  status: 404,
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify({ status: 404, message: `There is no world ${JSON.stringify(name)} on this server.` })
+})
+
+const listener = (served: Service, runtime: Runtime.Runtime<never>): Http.RequestListener => {
   const soon = nextTurn()
+  const beside = worlds.make(served)
   const runCallback = Runtime.runCallback(runtime)
   const later: Later = (millis, then) => runCallback(Effect.zipRight(Effect.sleep(millis), Effect.sync(then)))
   return (req, res) => {
-    const { headers, method = "GET", url: path = "/" } = req
+    const { headers, method = "GET" } = req
+    const { name, path } = worlds.chosen(headers, req.url ?? "/")
     withBody(req, res, (body) => {
+      const simulator = name === null ? served : beside.get(name)
+      if (simulator === undefined) return write(res, noSuchWorld(name ?? ""))
       if (control.isControl(path)) {
-        runCallback(Effect.map(control.handle(simulator, { method, path, headers, body }), (answer) => write(res, answer)))
+        runCallback(Effect.map(control.handle(simulator, beside, { method, path, headers, body }), (answer) => write(res, answer)))
         return
       }
       const exchange = simulator.unsafeBegin({ method, path, headers, body })

@@ -20,6 +20,7 @@ describe("faults in memory", () => {
     ["an empty body", { kind: "body", body: "empty" }, "MalformedAnswer Empty", true],
     ["a huge body", { kind: "body", body: "huge" }, "MalformedAnswer TooLarge", true],
     ["half an answer", { kind: "halfWritten" }, "NoAnswer Reset", true],
+    ["an executed 429", { kind: "status", status: 429, executed: true }, "RateLimited", true],
     ["a reset before execution", { kind: "reset", when: "before" }, "NoAnswer Reset", false],
     ["a reset after execution", { kind: "reset", when: "after" }, "NoAnswer Reset", true],
     ["a rate limit", { kind: "rateLimited", retryAfterSeconds: 7 }, "RateLimited", false],
@@ -35,6 +36,19 @@ describe("faults in memory", () => {
         expect(yield* enrolling(564332013)).toBe(executed ? "AlreadyEnrolled" : "accepted")
       }).pipe(Effect.provide(struckBy({ nth: 1, effect }))))
   }
+
+  it.effect("slow bytes count against the caller's patience as a whole", () =>
+    Effect.gen(function*() {
+      const call = yield* Effect.fork(enrolling(564332013))
+      yield* TestClock.adjust("4799 millis")
+      expect(call.unsafePoll()).toBe(null)
+      yield* TestClock.adjust("1 millis")
+      expect(yield* Fiber.join(call)).toBe("accepted")
+      const transport = yield* Transport.Transport
+      const late = yield* Effect.fork(tagOf(transport.send(Enroll.request(into(564332014), 4000))))
+      yield* TestClock.adjust("4000 millis")
+      expect(yield* Fiber.join(late)).toBe("NoAnswer Timeout")
+    }).pipe(Effect.provide(struckBy({ effect: { kind: "slowBytes", millisPerByte: 100 } }))))
 
   it.effect("Retry-After comes with 429", () =>
     Effect.gen(function*() {

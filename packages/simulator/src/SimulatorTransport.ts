@@ -10,7 +10,7 @@ import * as TransportError from "@milepost/core/TransportError"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { CallerOptions, Exchange, Service } from "./Simulator.js"
-import { Simulator } from "./Simulator.js"
+import { Simulator, waitOf } from "./Simulator.js"
 
 /** Who calls, and the limits that a transport sets. */
 export interface Options extends CallerOptions {
@@ -47,11 +47,12 @@ const whole = ({ answer }: Exchange, most: number, requestId: string): Answering
     )
 
 const delivered = (exchange: Exchange, timeoutMillis: number, most: number, requestId: string): Answering => {
-  const { delayMillis, delivery } = exchange
-  if (delivery === "never" || delayMillis > timeoutMillis) return timedOut(timeoutMillis, requestId)
-  const pause = delayMillis > 0 ? Effect.sleep(delayMillis) : Effect.yieldNow()
+  const { delivery } = exchange
+  const millis = waitOf(exchange)
+  if (delivery === "never" || millis > timeoutMillis) return timedOut(timeoutMillis, requestId)
+  const pause = millis > 0 ? Effect.sleep(millis) : Effect.yieldNow()
   return Effect.flatMap(pause, () =>
-    delivery === "whole"
+    delivery === "whole" || delivery === "slow"
       ? whole(exchange, most, requestId)
       : noAnswer("Reset", "The simulator reset the connection.", requestId))
 }

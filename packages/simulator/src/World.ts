@@ -37,10 +37,22 @@ const Count = reading.whole(1, 100_000_000, "a whole number from 1 to 100000000"
 const Amount = reading.whole(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, "a whole number within ±(2^53-1)")
 const Level = reading.whole(0, 10_000, "a whole number from 0 to 10000")
 
+/** How many calls an organisation may make in a minute of virtual time; the next is answered 429. */
+export const RateLimit = Schema.Struct({
+  perMinute: reading.whole(1, 1_000_000_000, "a whole number from 1"),
+  retryAfter: reading.optional(
+    Schema.Union(Schema.Literal("window", "none"), Schema.Number.pipe(Schema.int(), Schema.between(0, 86_400))).annotations({
+      message: () => ({ message: "must be window, none, or a whole number of seconds", override: true }),
+      description: "What Retry-After says: the rest of the `window` (the default), nothing (`none`), or so many seconds."
+    })
+  )
+}).annotations({ identifier: "RateLimit" })
+
 /** A business unit; one with a `parentId` is a child of that one, and the two are connected. */
 export const Org = Schema.Struct({
   id: Id,
-  parentId: reading.optional(Id)
+  parentId: reading.optional(Id),
+  rateLimit: reading.optional(RateLimit)
 }).annotations({ identifier: "Org" })
 
 const access = reading.optional(reading.oneOf("default", "none").annotations({
@@ -137,6 +149,9 @@ export const World = Schema.Struct({
   $schema: reading.optional(Schema.String),
   description: reading.optional(Schema.String),
   clock: reading.optional(Instant),
+  clockRuns: reading.optional(Schema.Boolean).annotations({
+    description: "Whether virtual time moves on as real time does, as load tests want it; default false: it stands until it is moved."
+  }),
   cycles: reading.optional(reading.oneOf("onwards", "perPeriod")).annotations({ description: cyclesDescription }),
   errorStatus: reading.optional(reading.whole(200, 599, "an HTTP status from 200 to 599")).annotations({
     description: "The HTTP status of an application error, which is not documented; default 200."

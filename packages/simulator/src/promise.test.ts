@@ -20,6 +20,7 @@ describe("startSimulator", () => {
     expect(simulator.env["MILEPOST_HOST"]).toBe(simulator.url)
     expect(await (await enroll(simulator.url)).json()).toMatchObject({ data: 564332013 })
     expect(await simulator.journal()).toMatchObject([{ operation: "enroll", customerId: 564332013, executed: true }])
+    expect(await simulator.journal({ outcome: "refused" })).toEqual([])
     expect(await simulator.counts()).toMatchObject({ received: 1, overlaps: 0 })
     expect(await simulator.progress({ type: "activity", ...milestone, add: 50 })).toMatchObject({ periods: [{ achieved: 150 }, {}, {}, {}, {}, {}, {}, {}, {}, {}] })
     const standing = await simulator.standing(564332013, 2154, 2309)

@@ -12,7 +12,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Faults from "./Faults.js"
-import type * as Journal from "./Journal.js"
+import * as Journal from "./Journal.js"
 import * as Progress from "./Progress.js"
 import * as Simulator from "./Simulator.js"
 import * as SimulatorServer from "./SimulatorServer.js"
@@ -67,8 +67,8 @@ export interface RunningSimulator {
   readonly port: number
   /** The environment variables that point a Milepost program to it. */
   readonly env: Readonly<Record<string, string>>
-  /** The calls that are kept, oldest first. */
-  readonly journal: () => Promise<ReadonlyArray<Journal.Entry>>
+  /** The calls that are kept, oldest first; all, or those that fit. */
+  readonly journal: (filter?: Journal.Filter) => Promise<ReadonlyArray<Journal.Entry>>
   /** Complete since the start or the last reset, however many calls are kept. */
   readonly counts: () => Promise<Journal.Counts>
   /** Adds a fault, and answers its id. */
@@ -126,7 +126,7 @@ const running = (
   url,
   port,
   env,
-  journal: () => settled(simulator.journal.entries),
+  journal: (filter = {}) => settled(Effect.map(simulator.journal.entries, (entries) => Journal.select(entries, filter))),
   counts: () => settled(simulator.journal.counts),
   fault: async (fault) => {
     const [one] = rightOrThrow(Faults.decode([fault]))

@@ -104,11 +104,12 @@ const heldInCycle3 = { ...milestone, periodName: "Cycle_3", achieved: 250, unenr
 export const conformanceWorld: World = {
   description: "The world of the conformance cases: the clock stands in the third of five cycles.",
   clock: "2026-03-15T09:00:00Z",
-  orgs: [{ id: 100 }, { id: 101, parentId: 100 }, { id: 900 }],
+  orgs: [{ id: 100 }, { id: 101, parentId: 100 }, { id: 900 }, { id: 910, rateLimit: { perMinute: 2 } }],
   credentials: [
     { type: "basic", username: "parent.till", password: "parent-secret", orgId: 100 },
     { type: "basic", username: "child.till", password: "child-secret", orgId: 101 },
     { type: "basic", username: "no.access", password: "no-access-secret", orgId: 100, access: "none" },
+    { type: "basic", username: "limited.till", password: "limited-secret", orgId: 910 },
     { type: "oauth", key: "parent-key", secret: "parent-oauth-secret", orgId: 100 }
   ],
   targetGroups: [
@@ -141,11 +142,19 @@ export const conformanceWorld: World = {
       trackingType: "DEFAULT",
       targets: [{ id: 5102 }],
       periods: monthly((ordinal) => `Cycle_${ordinal}`, 5, 0)
+    },
+    {
+      id: 6101,
+      orgId: 910,
+      trackingType: "DEFAULT",
+      targets: [{ id: 6102 }],
+      periods: monthly((ordinal) => `Cycle_${ordinal}`, 5, 0)
     }
   ],
   customers: [
     { orgId: 100, from: 1001, count: 200 },
-    { orgId: 101, from: 9001, count: 10 }
+    { orgId: 101, from: 9001, count: 10 },
+    { orgId: 910, from: 9101, count: 10 }
   ],
   enrollments: [
     { customers: { from: 1101, count: 20 }, ...heldInCycle3 },

@@ -350,6 +350,17 @@ export const conformanceCases: ReadonlyArray<Case> = [
     run: enrols(milestone(1030, "Cycle_3"), { status: 403 })
   },
   {
+    name: "429 beyond the limit of the organisation",
+    source: "docs/upstream.md, Answers",
+    rules: ["rate-windows"],
+    caller: { credential: "limited.till" },
+    run: steps(
+      enrols(milestone(9101, "Cycle_3", 1, { group: 6101, target: 6102 })),
+      enrols(milestone(9102, "Cycle_3", 1, { group: 6101, target: 6102 })),
+      enrols(milestone(9103, "Cycle_3", 1, { group: 6101, target: 6102 }), { status: 429 })
+    )
+  },
+  {
     name: "a parent enrols a child's customer with the data scope OTHER",
     source: "docs/upstream.md, Data scope",
     rules: ["scope-other"],

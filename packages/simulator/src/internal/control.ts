@@ -1,5 +1,5 @@
 /**
- * The control routes under `/__sim`: health, journal, clock, faults, reset.
+ * The control routes under `/__sim`: health, worlds, journal, clock, faults, progress, reset.
  */
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -7,11 +7,13 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Faults from "../Faults.js"
+import * as Journal from "../Journal.js"
 import * as Progress from "../Progress.js"
 import type { HttpAnswer, HttpRequest, Service } from "../Simulator.js"
 import * as World from "../World.js"
 import type { Issue } from "./reading.js"
 import * as reading from "./reading.js"
+import * as worlds from "./worlds.js"
 
 const prefix = "/__sim"
 
@@ -28,7 +30,18 @@ const wrong = (status: number, issues: ReadonlyArray<Issue>): HttpAnswer => ({ .
 
 const whole = (status: number, problem: string): HttpAnswer => wrong(status, [{ path: "", problem }])
 
-type Route = (simulator: Service, json: unknown, query: URLSearchParams) => Effect.Effect<HttpAnswer>
+/** A control call, its body read. */
+interface Asked {
+  readonly simulator: Service
+  readonly worlds: worlds.Worlds
+  /** `undefined` where there was no body. */
+  readonly json: unknown
+  readonly query: URLSearchParams
+  /** The last part of the path, in the routes that end in one. */
+  readonly name: string
+}
+
+type Route = (asked: Asked) => Effect.Effect<HttpAnswer>
 
 const ClockCommand = Schema.Union(
   Schema.Struct({ set: Schema.String }),
@@ -37,45 +50,65 @@ const ClockCommand = Schema.Union(
 
 const decodeClockCommand = reading.decoder(ClockCommand)
 
-const readClock: Route = ({ clock }) => Effect.map(clock.now, (now) => ok({ now: DateTime.formatIso(now) }))
+const readClock: Route = ({ simulator: { clock } }) =>
+  Effect.map(Effect.all([clock.now, clock.runs]), ([now, runs]) => ok({ now: DateTime.formatIso(now), runs }))
 
-const moveClock: Route = (simulator, json, query) => {
-  const command = decodeClockCommand(json)
+const moveClock: Route = (asked) => {
+  const { clock } = asked.simulator
+  const command = decodeClockCommand(asked.json)
   if (Either.isLeft(command)) return Effect.succeed(whole(400, "needs either set, an instant, or advanceSeconds, a number"))
   if ("advanceSeconds" in command.right) {
-    return Effect.zipRight(
-      simulator.clock.advance(command.right.advanceSeconds * 1000),
-      readClock(simulator, json, query)
-    )
+    return Effect.zipRight(clock.advance(command.right.advanceSeconds * 1000), readClock(asked))
   }
   const instant = DateTime.make(command.right.set)
   return Option.isNone(instant)
     ? Effect.succeed(wrong(400, [{ path: "set", problem: "must be an instant such as 2026-01-31T23:59:59Z" }]))
-    : Effect.zipRight(simulator.clock.set(instant.value), readClock(simulator, json, query))
+    : Effect.zipRight(clock.set(instant.value), readClock(asked))
 }
 
-const readJournal: Route = ({ journal }, _, query) =>
-  Effect.map(Effect.all([journal.counts, journal.entries]), ([counts, entries]) => {
-    const customerId = query.get("customerId")
-    return ok({
-      counts,
-      entries: customerId === null ? entries : entries.filter((entry) => String(entry.customerId) === customerId)
-    })
+const Filter = Schema.Struct({
+  customerId: reading.optional(Schema.NumberFromString.pipe(Schema.int())),
+  operation: reading.optional(reading.oneOf("enroll", "unenroll", "targetGroups", "token", "other")),
+  outcome: reading.optional(reading.oneOf("accepted", "refused", "lost", "unanswered")),
+  since: reading.optional(Schema.NumberFromString.pipe(Schema.int()))
+})
+
+const decodeFilter = reading.decoder(Filter)
+
+const readJournal: Route = ({ query, simulator: { journal } }) =>
+  Either.match(decodeFilter(Object.fromEntries(query)), {
+    onLeft: (issues) => Effect.succeed(wrong(400, issues)),
+    onRight: (filter) =>
+      Effect.map(Effect.all([journal.counts, journal.entries]), ([counts, entries]) =>
+        ok({ counts, entries: Journal.select(entries, filter) }))
   })
 
-const clearJournal: Route = ({ journal }) => Effect.as(journal.clear, ok({}))
+const assertJournal: Route = ({ query, simulator: { journal } }) => {
+  const rule = query.get("rule")
+  if (rule !== "no-overlap") return Effect.succeed(wrong(400, [{ path: "rule", problem: "must be no-overlap" }]))
+  return Effect.map(Effect.all([journal.counts, journal.entries]), ([{ overlaps }, entries]) => {
+    // The count is complete, the entries may have been forgotten.
+    const answer = ok({ rule, holds: overlaps === 0, overlaps, entries: Journal.overlapsIn(entries) })
+    return overlaps === 0 ? answer : { ...answer, status: 409 }
+  })
+}
 
-const listFaults: Route = ({ faults }) => Effect.map(faults.list, (list) => ok({ faults: list }))
+const clearJournal: Route = ({ simulator: { journal } }) => Effect.as(journal.clear, ok({}))
 
-const addFaults: Route = ({ faults }, json) =>
+const listFaults: Route = ({ simulator: { faults } }) => Effect.map(faults.list, (list) => ok({ faults: list }))
+
+const addFaults: Route = ({ json, simulator: { faults } }) =>
   Either.match(Faults.decode(Array.isArray(json) ? json : [json]), {
     onLeft: ({ issues }) => Effect.succeed(wrong(400, issues)),
     onRight: (added) => Effect.map(Effect.forEach(added, faults.add), (ids) => ok({ ids }))
   })
 
-const clearFaults: Route = ({ faults }) => Effect.as(faults.clear, ok({}))
+const clearFaults: Route = ({ simulator: { faults } }) => Effect.as(faults.clear, ok({}))
 
-const progress: Route = (simulator, json) =>
+const removeFault: Route = ({ name, simulator: { faults } }) =>
+  Effect.map(faults.remove(Number(name)), (removed) => removed ? ok({}) : whole(404, `there is no fault ${name}`))
+
+const progress: Route = ({ json, simulator }) =>
   Either.match(Progress.decode(json), {
     onLeft: ({ issues }) => Effect.succeed(wrong(400, issues)),
     onRight: (event) =>
@@ -85,39 +118,87 @@ const progress: Route = (simulator, json) =>
       })
   })
 
-const reset: Route = (simulator, json) =>
+/** With the world of the body, or without one where none was sent. */
+const inWorld = (json: unknown, then: (world: World.World | undefined) => Effect.Effect<HttpAnswer>): Effect.Effect<HttpAnswer> =>
   json === undefined
-    ? Effect.as(simulator.reset(), ok({}))
-    : Either.match(World.decode(json), {
-      onLeft: ({ issues }) => Effect.succeed(wrong(400, issues)),
-      onRight: (world) => Effect.as(simulator.reset(world), ok({}))
-    })
+    ? then(undefined)
+    : Either.match(World.decode(json), { onLeft: ({ issues }) => Effect.succeed(wrong(400, issues)), onRight: then })
 
-const routes: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
+const reset: Route = ({ json, simulator }) => inWorld(json, (world) => Effect.as(simulator.reset(world), ok({})))
+
+const listWorlds: Route = ({ worlds: beside }) =>
+  Effect.map(
+    Effect.forEach(beside.list(), ([name, { journal }]) => Effect.map(journal.counts, ({ received }) => ({ name, received }))),
+    (all) => ok({ worlds: all })
+  )
+
+const putWorld: Route = ({ json, name, query, simulator, worlds: beside }) => {
+  if (!worlds.isName(name)) {
+    return Effect.succeed(whole(400, "a world's name is 1 to 100 letters, digits, dots, hyphens and underscores"))
+  }
+  const seed = query.get("seed")
+  if (seed !== null && !/^\d{1,9}$/.test(seed)) {
+    return Effect.succeed(wrong(400, [{ path: "seed", problem: "must be a whole number from 0" }]))
+  }
+  return inWorld(json, (given) =>
+    Effect.flatMap(simulator.world, (served) =>
+      Effect.as(
+        beside.put(name, given ?? served, seed === null ? undefined : Number(seed)),
+        ok({ name, header: { [worlds.header]: name }, path: `/__world/${name}` })
+      )))
+}
+
+const readWorld: Route = ({ name, worlds: beside }) => {
+  const found = beside.get(name)
+  return found === undefined ? Effect.succeed(whole(404, `there is no world ${name}`)) : Effect.map(found.world, ok)
+}
+
+const removeWorld: Route = ({ name, worlds: beside }) =>
+  Effect.sync(() => beside.remove(name) ? ok({}) : whole(404, `there is no world ${name}`))
+
+type Routes = Readonly<Record<string, Readonly<Record<string, Route>>>>
+
+const routes: Routes = {
   "/health": { GET: () => Effect.succeed(ok({ status: "ok" })) },
-  "/world": { GET: (simulator) => Effect.map(simulator.world, ok) },
+  "/world": { GET: ({ simulator }) => Effect.map(simulator.world, ok), PUT: reset },
+  "/worlds": { GET: listWorlds },
   "/journal": { GET: readJournal, DELETE: clearJournal },
+  "/journal/assert": { GET: assertJournal },
   "/clock": { GET: readClock, POST: moveClock },
   "/faults": { GET: listFaults, POST: addFaults, DELETE: clearFaults },
   "/events": { POST: progress },
   "/reset": { POST: reset }
 }
 
+/** Routes that end in the name of one thing. */
+const named: Routes = {
+  "/worlds": { GET: readWorld, PUT: putWorld, DELETE: removeWorld },
+  "/faults": { DELETE: removeFault }
+}
+
+const found = (path: string): { readonly methods: Routes[string]; readonly name: string } | undefined => {
+  const methods = routes[path]
+  if (methods !== undefined) return { methods, name: "" }
+  const slash = path.lastIndexOf("/")
+  const ofOne = named[path.slice(0, slash)]
+  return ofOne === undefined ? undefined : { methods: ofOne, name: path.slice(slash + 1) }
+}
+
 /** Answers a control call. */
-export const handle = (simulator: Service, request: HttpRequest): Effect.Effect<HttpAnswer> => {
+export const handle = (simulator: Service, beside: worlds.Worlds, request: HttpRequest): Effect.Effect<HttpAnswer> => {
   const { body, headers, method, path } = request
   const mark = path.indexOf("?")
-  const methods = routes[(mark === -1 ? path : path.slice(0, mark)).slice(prefix.length)]
-  if (methods === undefined) return Effect.succeed(whole(404, "no such control route"))
-  const route = methods[method]
-  if (route === undefined) return Effect.succeed(whole(405, `takes ${Object.keys(methods).join(", ")}`))
+  const place = found((mark === -1 ? path : path.slice(0, mark)).slice(prefix.length))
+  if (place === undefined) return Effect.succeed(whole(404, "no such control route"))
+  const route = place.methods[method]
+  if (route === undefined) return Effect.succeed(whole(405, `takes ${Object.keys(place.methods).join(", ")}`))
   const given = body !== null && body.trim() !== ""
   // A page in a browser can post to this machine, but not as JSON without asking first.
   if (given && !String(headers["content-type"]).startsWith("application/json")) {
     return Effect.succeed(whole(415, "the body must be application/json"))
   }
   const json = given ? reading.parse(body) : Either.right(undefined)
-  return Either.isLeft(json)
-    ? Effect.succeed(wrong(400, json.left))
-    : route(simulator, json.right, new URLSearchParams(mark === -1 ? "" : path.slice(mark)))
+  if (Either.isLeft(json)) return Effect.succeed(wrong(400, json.left))
+  const query = new URLSearchParams(mark === -1 ? "" : path.slice(mark))
+  return route({ simulator, worlds: beside, json: json.right, query, name: place.name })
 }

@@ -15,6 +15,12 @@ export const ruleTable = [
     source: "seed, Prerequisites"
   },
   {
+    id: "rate-windows",
+    text: "An organisation's limit counts the calls that its credentials make in a minute of virtual time; the next is answered 429 and does not count.",
+    evidence: "assumed",
+    source: "docs/upstream.md, Answers"
+  },
+  {
     id: "scope-all",
     text: "DATA-SCOPE ALL is answered 310141 for enrolling and un-enrolling; the look-up alone accepts it.",
     evidence: "documented",

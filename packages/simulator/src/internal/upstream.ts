@@ -15,6 +15,7 @@ import type { World } from "../World.js"
 import * as access from "./access.js"
 import * as answers from "./answer.js"
 import * as lookUp from "./lookUp.js"
+import * as rateWindows from "./rateWindows.js"
 import * as routes from "./route.js"
 import * as stores from "./store.js"
 import * as worldIndex from "./worldIndex.js"
@@ -29,8 +30,8 @@ export interface Call {
   readonly isJson: boolean
 }
 
-/** How an answer leaves: whole, broken off in the middle, not at all with a reset connection, or never. */
-export type Delivery = "whole" | "halfWritten" | "reset" | "never"
+/** How an answer leaves: whole, byte by byte, broken off in the middle, not at all with a reset connection, or never. */
+export type Delivery = "whole" | "slow" | "halfWritten" | "reset" | "never"
 
 /** A judged call: what is answered, after which wait, and how. */
 export class Exchange {
@@ -39,6 +40,8 @@ export class Exchange {
     readonly answer: answers.Answer,
     readonly delayMillis: number,
     readonly delivery: Delivery,
+    /** How far apart the bytes of a slow answer are. */
+    readonly millisPerByte: number,
     occupied: Set<number> | null,
     private readonly customerId: number
   ) {
@@ -62,6 +65,19 @@ export interface Upstream {
 }
 
 type Struck = FaultEffect | null
+
+/** What the journal keeps of a call as it was asked. */
+type Asked = Pick<
+  Journal.Entry,
+  | "operation"
+  | "customerId"
+  | "targetGroupId"
+  | "targetId"
+  | "periodName"
+  | "initialBalance"
+  | "resetStreakStatus"
+  | "overlapped"
+>
 
 const notExecuted = (effect: Struck, errorStatus: number): answers.Answer | null => {
   switch (effect?.kind) {
@@ -88,24 +104,51 @@ const afterExecution = (effect: Struck, answer: answers.Answer): answers.Answer 
     ? answers.gateway(effect.status, effect.retryAfterSeconds)
     : answer
 
-const deliveryOf = (effect: Struck): Delivery =>
-  effect?.kind === "reset" ? "reset" : effect?.kind === "hang" ? "never" : effect?.kind === "halfWritten" ? "halfWritten" : "whole"
+const deliveryOf = (effect: Struck): Delivery => {
+  switch (effect?.kind) {
+    case "reset":
+    case "halfWritten":
+      return effect.kind
+    case "hang":
+      return "never"
+    case "slowBytes":
+      return "slow"
+    default:
+      return "whole"
+  }
+}
+
+/** What can be put in place of the rules. */
+export interface Judge {
+  readonly enroll: typeof Rules.enroll
+  readonly unenroll: typeof Rules.unenroll
+}
+
+/** Tokens of one world are unknown in another, also under the same seed. */
+const saltOf = (name: string): number => {
+  let salt = 0
+  for (const character of name) salt = (Math.imul(salt, 31) + (character.codePointAt(0) ?? 0)) >>> 0
+  return salt
+}
 
 /** Brings a world to life. */
 export const make = (
   world: World,
   options: {
     readonly seed: number
+    readonly name: string
+    readonly judge: Judge
     readonly clock: VirtualClock
     readonly faults: Injector
     readonly journal: Journal.Writable
     readonly nowMillis: () => number
   }
 ): Upstream => {
-  const { clock, faults, journal, nowMillis } = options
+  const { clock, faults, journal, judge, nowMillis } = options
   const index = worldIndex.make(world)
   const store = stores.make(world, index, clock.unsafeMillis())
-  const gate = access.make(index, clock, new PCGRandom(options.seed, 0))
+  const gate = access.make(index, clock, new PCGRandom(options.seed ^ saltOf(options.name), 0))
+  const windows = rateWindows.make()
   const busy = new Set<number>()
   const coded = (code: number): answers.Answer => answers.apiError(code, index.errorStatus, undefined)
   const invalidInput = coded(ApiError.InvalidInput.row.code)
@@ -129,8 +172,8 @@ export const make = (
     const standing = (target === undefined ? undefined : store.get(target, record.customerId)) ?? Rules.newcomer
     const now = clock.unsafeMillis()
     const verdict = route.operation === "unenroll"
-      ? Rules.unenroll(facts, now, standing)
-      : Rules.enroll(facts, now, standing, {
+      ? judge.unenroll(facts, now, standing)
+      : judge.enroll(facts, now, standing, {
         period: group?.ordinals.get(record.periodName ?? ""),
         initialBalance: record.initialBalance,
         resetStreakStatus: record.resetStreakStatus === true
@@ -153,20 +196,24 @@ export const make = (
     if (!isLookUp && !call.isJson) return answers.gateway(415)
     const acting = gate.acting(call.caller, isLookUp)
     if (acting.status !== null) return answers.gateway(acting.status)
+    const payer = index.orgs.get(call.caller.credential?.orgId ?? 0)
+    const over = payer === undefined ? null : windows.admit(payer, clock.unsafeMillis())
+    if (over !== null) return answers.gateway(429, over.retryAfterSeconds)
     if (acting.code !== null) return coded(acting.code)
     return isLookUp ? lookedUp(route, acting.orgs) : applied(route, acting.orgs, record)
   }
 
   const settle = (
-    of: Pick<Journal.Entry, "operation" | "customerId" | "targetGroupId" | "targetId" | "periodName" | "overlapped">,
+    of: Asked,
     effect: Struck,
     delayMillis: number,
-    judge: () => answers.Answer
+    answering: () => answers.Answer
   ): Exchange => {
     const instead = of.overlapped ? answers.gateway(521) : notExecuted(effect, index.errorStatus)
-    const own = instead ?? judge()
+    const own = instead ?? answering()
     const answer = instead ?? afterExecution(effect, own)
     const delivery = deliveryOf(effect)
+    const isAnswered = delivery === "whole" || delivery === "slow"
     journal.unsafeAdd({
       atMillis: nowMillis(),
       virtualMillis: clock.unsafeMillis(),
@@ -175,18 +222,29 @@ export const make = (
       targetGroupId: of.targetGroupId,
       targetId: of.targetId,
       periodName: of.periodName,
-      status: delivery === "whole" ? answer.status : null,
-      code: delivery === "whole" ? answer.code : null,
+      initialBalance: of.initialBalance,
+      resetStreakStatus: of.resetStreakStatus,
+      status: isAnswered ? answer.status : null,
+      code: isAnswered ? answer.code : null,
       executed: instead === null && own.status === 200 && own.code === null,
       overlapped: of.overlapped,
       fault: effect?.kind ?? (delayMillis > 0 ? "latency" : null)
     })
     const occupies = of.customerId !== null && !of.overlapped
     if (occupies) busy.add(of.customerId ?? 0)
-    return new Exchange(answer, delayMillis, delivery, occupies ? busy : null, of.customerId ?? 0)
+    const millisPerByte = effect?.kind === "slowBytes" ? effect.millisPerByte : 0
+    return new Exchange(answer, delayMillis, delivery, millisPerByte, occupies ? busy : null, of.customerId ?? 0)
   }
 
-  const nobody = { customerId: null, targetGroupId: null, targetId: null, periodName: null, overlapped: false }
+  const nobody = {
+    customerId: null,
+    targetGroupId: null,
+    targetId: null,
+    periodName: null,
+    initialBalance: undefined,
+    resetStreakStatus: undefined,
+    overlapped: false
+  }
 
   return {
     index,
@@ -207,6 +265,8 @@ export const make = (
         targetGroupId: route.targetGroupId,
         targetId: route.targetId,
         periodName: record?.periodName ?? null,
+        initialBalance: record?.initialBalance,
+        resetStreakStatus: record?.resetStreakStatus,
         overlapped: false
       }
       // A call that is refused as busy has not arrived as far as faults are concerned: it does not count for them.

@@ -35,6 +35,7 @@ export interface Group extends Rules.Group {
 export interface Org {
   readonly id: number
   readonly parentId: number | undefined
+  readonly rateLimit: World["orgs"][number]["rateLimit"]
   readonly children: ReadonlySet<number>
   readonly knows: (customerId: number) => boolean
 }
@@ -98,9 +99,10 @@ export const make = (world: World): Index => {
   return {
     cycles: world.cycles ?? "onwards",
     errorStatus: world.errorStatus ?? 200,
-    orgs: new Map(world.orgs.map(({ id, parentId }) => [id, {
+    orgs: new Map(world.orgs.map(({ id, parentId, rateLimit }) => [id, {
       id,
       parentId,
+      rateLimit,
       children: new Set(world.orgs.filter((org) => org.parentId === id).map((org) => org.id)),
       knows: knowing(world.customers.filter((line) => line.orgId === id))
     }])),
