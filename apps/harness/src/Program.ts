@@ -2,10 +2,12 @@
  * The command line: commands, flags, help and examples. It loads nothing of what the commands need.
  */
 import { Command } from "commander"
+import type { Arguments as ConformArguments } from "./ConformCommand.js"
 import type { Arguments as ServeArguments } from "./ServeCommand.js"
 
 /** What was asked for. */
 export type Invocation =
+  | { readonly command: "conform"; readonly given: ConformArguments }
   | { readonly command: "serve"; readonly given: ServeArguments }
   | { readonly command: "worldInit"; readonly file: string; readonly given: { readonly force?: boolean } }
   | { readonly command: "worldValidate"; readonly file: string; readonly given: { readonly json?: boolean } }
@@ -22,6 +24,34 @@ const addServe = (program: Command, run: (asked: Invocation) => Promise<void>): 
     .option("--faults <file>", "a list of faults as JSON, comments welcome")
     .addHelpText("after", examples("milepost-harness serve --port 8310", "milepost-harness serve --world world.json --faults faults.json --seed 7"))
     .action((given: ServeArguments) => run({ command: "serve", given }))
+}
+
+const addConform = (program: Command, run: (asked: Invocation) => Promise<void>): void => {
+  program.command("conform")
+    .description("Hold whatever answers at a base URL to the upstream's contract; exit code 1 where a case is red.")
+    .requiredOption("--base-url <url>", "where to: http://127.0.0.1:8310, or a cluster such as eu")
+    .option("--against <what>", "simulator, proxy or live", "simulator")
+    .option("--base-path <path>", "default /api_gateway/intouch-api-v3/v3.1")
+    .option("--case <id...>", "only these cases")
+    .option("--json", "one JSON document on stdout")
+    .option("--junit <file>", "a JUnit file as well")
+    .option("--control <url>", "proxy: the simulator behind it; the API key is read from MILEPOST_API_KEY")
+    .option("--customer <id>", "live: somebody who is enrolled in nothing of what is named below")
+    .option("--group <id>", "live: the target group of a milestone")
+    .option("--target <id>", "live: its target")
+    .option("--period <name>", "live: its current period")
+    .option("--streak-group <id>", "live: the target group of a streak")
+    .option("--streak-target <id>", "live: its target")
+    .option("--allow-writes", "live: enrol and un-enrol the customer; without it nothing is written")
+    .addHelpText(
+      "after",
+      examples(
+        "milepost-harness conform --base-url http://127.0.0.1:8310 --junit conformance.xml",
+        "milepost-harness conform --base-url eu --against live --customer 564332013",
+        "milepost-harness conform --base-url eu --against live --customer 564332013 --group 2154 --target 2309 --period Cycle_1 --allow-writes"
+      )
+    )
+    .action((given: ConformArguments) => run({ command: "conform", given }))
 }
 
 const addWorld = (program: Command, run: (asked: Invocation) => Promise<void>): void => {
@@ -47,6 +77,7 @@ export const make = (run: (asked: Invocation) => Promise<void>): Command => {
     .helpCommand(false)
     .exitOverride()
   addServe(program, run)
+  addConform(program, run)
   addWorld(program, run)
   return program
 }

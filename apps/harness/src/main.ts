@@ -23,6 +23,8 @@ const interrupted = 130
 /** The program of a command; its module is loaded here, when it is wanted. */
 const programOf = async (asked: Program.Invocation): Promise<Running> => {
   switch (asked.command) {
+    case "conform":
+      return (await import("./ConformCommand.js")).command(asked.given)
     case "serve":
       return (await import("./ServeCommand.js")).command(asked.given)
     case "worldInit":

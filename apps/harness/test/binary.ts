@@ -40,8 +40,10 @@ export const harnessBinary = () => {
     return path
   }
 
-  const harness = (...args: ReadonlyArray<string>) => {
-    const child = spawn(process.execPath, [bin, ...args], { cwd: folder, env: { PATH: process.env["PATH"] ?? "" } })
+  const harness = (...args: ReadonlyArray<string>) => harnessWith({}, ...args)
+
+  const harnessWith = (env: Readonly<Record<string, string>>, ...args: ReadonlyArray<string>) => {
+    const child = spawn(process.execPath, [bin, ...args], { cwd: folder, env: { PATH: process.env["PATH"] ?? "", ...env } })
     started.add(child)
     const said = { out: "", err: "" }
     child.stdout.on("data", (chunk) => (said.out += String(chunk)))
@@ -64,5 +66,5 @@ export const harnessBinary = () => {
     return { child, ended, announced }
   }
 
-  return { folder, file, harness }
+  return { folder, file, harness, harnessWith }
 }

@@ -101,3 +101,32 @@ export const expectRefusedLookUp = (
       wordsOf(expected),
       Either.match(TargetGroups.decode(response), { onLeft: saidIn, onRight: () => "a list" })
     ))
+
+/** Looks a customer up; that can be read, whatever it lists. */
+export const expectReadable = (
+  step: string,
+  query: TargetGroups.Query
+): Effect.Effect<void, ConformanceFailure, Transport.Transport> =>
+  Effect.flatMap(sent(step, "a list", TargetGroups.request(query)), (response) =>
+    agree(step, "a list", Either.match(TargetGroups.decode(response), { onLeft: saidIn, onRight: () => "a list" })))
+
+/** Looks a customer up and compares what is held in one period of one group, whatever else is listed. */
+export const expectHeld = (
+  step: string,
+  query: TargetGroups.Query,
+  targetGroupId: number,
+  periodName: string,
+  expected: string
+): Effect.Effect<void, ConformanceFailure, Transport.Transport> =>
+  Effect.flatMap(sent(step, expected, TargetGroups.request(query)), (response) =>
+    agree(
+      step,
+      `${periodName}=${expected}`,
+      Either.match(TargetGroups.decode(response), {
+        onLeft: saidIn,
+        onRight: (groups) => {
+          const target = groups.find(({ id }) => id === targetGroupId)?.targets.find(({ periodRefCode }) => periodRefCode === periodName)
+          return target === undefined ? `${periodName} is not listed` : `${periodName}=${target.targetAchievedValue}`
+        }
+      })
+    ))
