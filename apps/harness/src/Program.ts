@@ -3,10 +3,14 @@
  */
 import { Command } from "commander"
 import type { Arguments as ConformArguments } from "./ConformCommand.js"
+import type { DiffArguments, RecordArguments, ReplayArguments } from "./RecordingCommands.js"
 import type { Arguments as ServeArguments } from "./ServeCommand.js"
 
 /** What was asked for. */
 export type Invocation =
+  | { readonly command: "record"; readonly given: RecordArguments }
+  | { readonly command: "replay"; readonly given: ReplayArguments }
+  | { readonly command: "diff"; readonly given: DiffArguments }
   | { readonly command: "conform"; readonly given: ConformArguments }
   | { readonly command: "serve"; readonly given: ServeArguments }
   | { readonly command: "worldInit"; readonly file: string; readonly given: { readonly force?: boolean } }
@@ -70,6 +74,27 @@ const addWorld = (program: Command, run: (asked: Invocation) => Promise<void>): 
     .action((given: { readonly faults?: boolean }) => run({ command: "worldSchema", given }))
 }
 
+const addRecording = (program: Command, run: (asked: Invocation) => Promise<void>): void => {
+  program.command("record")
+    .description("Stand between a client and an upstream, and keep what is asked and answered, without secrets.")
+    .requiredOption("--target <url>", "where calls are handed on to: a base URL, or a cluster such as eu")
+    .requiredOption("--out <dir>", "the folder of the cassette; one that is there already is left alone")
+    .option("--port <n>", "the port to listen on (default: any that is free)")
+    .addHelpText("after", examples("milepost-harness record --target eu --out cassettes/monday --port 8320"))
+    .action((given: RecordArguments) => run({ command: "record", given }))
+  program.command("replay")
+    .description("Give recorded answers again: each call its own, in their order.")
+    .requiredOption("--cassette <dir>", "the folder of the cassette")
+    .option("--port <n>", "the port to listen on (default: any that is free)")
+    .action((given: ReplayArguments) => run({ command: "replay", given }))
+  program.command("diff")
+    .description("Say where the simulator would have answered a recording otherwise; exit code 1 where it would.")
+    .requiredOption("--cassette <dir>", "the folder of the cassette")
+    .option("--world <file>", "a world as JSON, comments welcome (default: the sample world)")
+    .option("--json", "one JSON document on stdout")
+    .action((given: DiffArguments) => run({ command: "diff", given }))
+}
+
 /** Builds the command line; `run` is called with what was asked for. */
 export const make = (run: (asked: Invocation) => Promise<void>): Command => {
   const program = new Command("milepost-harness")
@@ -79,5 +104,6 @@ export const make = (run: (asked: Invocation) => Promise<void>): Command => {
   addServe(program, run)
   addConform(program, run)
   addWorld(program, run)
+  addRecording(program, run)
   return program
 }

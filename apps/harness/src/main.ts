@@ -25,6 +25,12 @@ const programOf = async (asked: Program.Invocation): Promise<Running> => {
   switch (asked.command) {
     case "conform":
       return (await import("./ConformCommand.js")).command(asked.given)
+    case "record":
+      return (await import("./RecordingCommands.js")).record(asked.given)
+    case "replay":
+      return (await import("./RecordingCommands.js")).replay(asked.given)
+    case "diff":
+      return (await import("./RecordingCommands.js")).diff(asked.given)
     case "serve":
       return (await import("./ServeCommand.js")).command(asked.given)
     case "worldInit":
@@ -37,7 +43,7 @@ const programOf = async (asked: Program.Invocation): Promise<Running> => {
 }
 
 /** Servers run until they are told to stop: for them that is a good end. */
-const servers: ReadonlySet<Program.Invocation["command"]> = new Set(["serve"])
+const servers: ReadonlySet<Program.Invocation["command"]> = new Set(["serve", "record", "replay"])
 
 const exitCodeOf = (exit: Exit.Exit<number, Refused>, onInterrupt: number): number =>
   Exit.match(exit, {
