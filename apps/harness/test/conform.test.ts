@@ -1,5 +1,5 @@
 /** `milepost-harness conform` as a process: against simulators in this one, with their rules as they are and broken. */
-import { afterEach, describe, expect, it } from "@effect/vitest"
+import { afterEach, describe, expect, it, vi } from "@effect/vitest"
 import * as Conformance from "@milepost/simulator/Conformance"
 import * as Rules from "@milepost/simulator/Rules"
 import * as Simulator from "@milepost/simulator/Simulator"
@@ -136,6 +136,19 @@ describe("milepost-harness conform", { timeout: patience }, () => {
       const standing = await Effect.runPromise(simulator.standing(1050, group, target))
       expect(standing._tag === "Some" && standing.value.enrolled).toBe(false)
     }
+  })
+
+  it("cleans up when it is interrupted in the middle of a case", async () => {
+    const faults = [{ operation: "enroll", effect: { kind: "hang", when: "after" } }] as const
+    const { simulator, url } = await served(World.conformance, { faults })
+    const args = ["conform", "--base-url", url, ...tenant, ...milestone, "--allow-writes", "--case", "first-balance"]
+    const { child, ended } = harnessWith(till, ...args)
+    const enrolled = () =>
+      Effect.runPromise(simulator.standing(1050, 2154, 2309)).then((standing) => standing._tag === "Some" && standing.value.enrolled)
+    await vi.waitUntil(enrolled, { timeout: 60_000, interval: 5 })
+    child.kill("SIGINT")
+    expect(await ended).toMatchObject({ code: 130, out: "" })
+    expect(await enrolled()).toBe(false)
   })
 
   it("touches nobody who is enrolled already, and says what it could not clean up", async () => {

@@ -56,6 +56,16 @@ describe("worlds side by side", () => {
       })
     ))
 
+  it.live("begin without the faults of the served one, and have none after a reset", () =>
+    served((url) =>
+      Effect.gen(function*() {
+        yield* control(url, "PUT", "/worlds/a")
+        expect((yield* into(url, null)).status).toBe(521)
+        expect((yield* into(url, "a")).status).toBe(200)
+        yield* control(`${url}/__world/a`, "POST", "/reset")
+        expect(yield* control(`${url}/__world/a`, "GET", "/faults")).toEqual([200, { faults: [] }])
+      }), [{ effect: { kind: "customerBusy" } }]))
+
   it.live("do not know each other's tokens, also under the same seed", () =>
     served((url) =>
       Effect.gen(function*() {

@@ -29,7 +29,8 @@ const forwarded = (target: BaseUrl, { body, headers, method, target: path }: Inc
     const { request } = target.startsWith("https:") ? Https : Http
     const outgoing = request(
       target + path,
-      { method, headers: { ...handedOn(headers), "accept-encoding": "identity", "content-length": body.length } },
+      // A connection for every call: one kept alive may break for reasons that are not the upstream's.
+      { method, agent: false, headers: { ...handedOn(headers), "accept-encoding": "identity", "content-length": body.length } },
       (answer) => {
         void whole(answer).then((all) => resolve(all === null ? null : { status: answer.statusCode ?? 0, headers: answer.headers, body: all }))
       }

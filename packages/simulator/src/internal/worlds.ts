@@ -1,8 +1,8 @@
 /**
  * Worlds side by side on one server: each a simulator of its own, chosen by a header or by the beginning of the path.
  *
- * They share the options that the server's own simulator was made with, and nothing that changes: state, clock, faults,
- * journal and tokens are of each alone.
+ * They share the rules and paths that the server's own simulator was made with, and nothing else: state, clock, faults,
+ * journal and tokens are of each alone, and there are no faults at the start.
  */
 import * as Effect from "effect/Effect"
 import type { HttpRequest, Service } from "../Simulator.js"
@@ -35,7 +35,7 @@ export const make = (simulator: Service): Worlds => {
   return {
     get: (name) => named.get(name),
     put: (name, world, seed) =>
-      Effect.map(simulator.beside(world, { name, seed }), (another) => void named.set(name, another)),
+      Effect.map(simulator.beside(world, { name, seed, faults: [] }), (another) => void named.set(name, another)),
     remove: (name) => named.delete(name),
     list: () => [...named]
   }
