@@ -5,7 +5,7 @@ export const sampleWorld = `{
   // A world of the Milepost simulator: everything that the simulated upstream knows at the start.
   // Comments and trailing commas are fine here; \`milepost-harness world validate\` checks the file,
   // \`milepost-harness serve --world\` serves it, \`milepost-harness world schema\` prints its JSON Schema.
-  "$schema": "https://unpkg.com/@milepost/simulator/world.schema.json",
+  "$schema": "./node_modules/@milepost/simulator/world.schema.json",
   "description": "A parent with one child, a milestone with three cycles, and a streak.",
 
   // When virtual time starts. Which cycle is current and when a token expires follow it; it stands still until it is moved.
