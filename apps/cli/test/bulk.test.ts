@@ -5,26 +5,13 @@ import type { AddressInfo } from "node:net"
 import { gzipSync } from "node:zlib"
 import { parse } from "csv-parse/sync"
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
-import { folder, type Ran, run, sandbox, start } from "./cli.js"
+import { type Document, documentOf, folder, type Ran, run, sandbox, start } from "./cli.js"
 
 const work = folder()
 afterAll(() => work.remove())
 
 const examples = new URL("../../../examples/", import.meta.url).pathname
 const campaign = [`${examples}spring-campaign.csv`, "--world", `${examples}spring-campaign.world.json`, "--sandbox"]
-
-interface Document {
-  readonly run: string
-  readonly state: string
-  readonly counts: Readonly<Record<string, number>>
-  readonly calls: number
-  readonly resume: string | null
-  readonly results: string
-  readonly failed: string
-  readonly stop: { readonly reason: string; readonly message: string } | null
-}
-
-const documentOf = (ran: Ran): Document => JSON.parse(ran.stdout) as Document
 
 const resultsOf = (document: Document): ReadonlyArray<Record<string, string>> =>
   parse(readFileSync(document.results), { columns: true }) as ReadonlyArray<Record<string, string>>

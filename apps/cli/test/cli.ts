@@ -16,6 +16,23 @@ export interface Ran {
   readonly stderr: string
 }
 
+/** What `--json` prints of a run, as far as tests look at it. */
+export interface Document {
+  readonly run: string
+  readonly state: string
+  readonly counts: Readonly<Record<string, number>>
+  readonly calls: number
+  readonly resume: string | null
+  readonly stop: { readonly reason: string; readonly message: string } | null
+  readonly results: string
+  readonly failed: string
+  readonly learntPerMinute: number | null
+  readonly error?: { readonly tag: string; readonly message: string; readonly setting: string | null }
+}
+
+/** The one document on stdout. */
+export const documentOf = (ran: Ran): Document => JSON.parse(ran.stdout) as Document
+
 /** A process that is running. */
 export interface Running {
   readonly child: ChildProcess

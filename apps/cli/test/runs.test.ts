@@ -2,26 +2,11 @@
 import { appendFileSync, chmodSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs"
 import { parse } from "csv-parse/sync"
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest"
-import { folder, type Ran, run, type Running, sandbox, start } from "./cli.js"
+import { type Document, documentOf, folder, type Ran, run, type Running, sandbox, start } from "./cli.js"
 import { refuse, type Upstream, upstream } from "./upstream.js"
 
 const work = folder()
 afterAll(() => work.remove())
-
-interface Document {
-  readonly run: string
-  readonly state: string
-  readonly counts: Readonly<Record<string, number>>
-  readonly calls: number
-  readonly resume: string | null
-  readonly stop: { readonly reason: string; readonly message: string } | null
-  readonly results: string
-  readonly failed: string
-  readonly learntPerMinute: number | null
-  readonly error?: { readonly tag: string; readonly message: string; readonly setting: string | null }
-}
-
-const documentOf = (ran: Ran): Document => JSON.parse(ran.stdout) as Document
 
 let server: Upstream
 let runs = ""

@@ -18,7 +18,6 @@ import type { Settlement } from "@milepost/ledger/Entry"
 import { Ledger } from "@milepost/ledger/Ledger"
 import type { RunNotFound, StorageError, WrongState } from "@milepost/ledger/LedgerError"
 import * as Run from "@milepost/ledger/Run"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -27,6 +26,7 @@ import * as Concurrency from "./Concurrency.js"
 import * as Fuse from "./Fuse.js"
 import { create } from "./internal/messageTables.js"
 import { patiently } from "./internal/patiently.js"
+import { steadyMillis } from "./internal/steadyMillis.js"
 import * as Job from "./Job.js"
 import * as LaneEntity from "./LaneEntity.js"
 import { Lanes } from "./Lanes.js"
@@ -114,7 +114,8 @@ export const run = (
     const ledger = yield* Ledger
     const lanes = yield* Lanes
     const transport = yield* Transport
-    const nowMillis = yield* Clock.currentTimeMillis
+    const clock = yield* Effect.clock
+    const nowMillis = steadyMillis(clock)
     const patience = Duration.decode(options.patience ?? "30 seconds")
 
     const { epoch } = yield* ledger.start(id)
@@ -207,7 +208,7 @@ export const run = (
       stop,
       run: ended,
       learntRate: pace.learnt(),
-      progress: progress.snapshot(yield* Clock.currentTimeMillis)
+      progress: progress.snapshot(steadyMillis(clock))
     }
   }))
 

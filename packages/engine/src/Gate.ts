@@ -11,6 +11,7 @@ import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import { steadyMillis } from "./internal/steadyMillis.js"
 import type { Job } from "./Job.js"
 import type * as Outage from "./Outage.js"
 import * as Pace from "./Pace.js"
@@ -64,7 +65,7 @@ export const transport = (
   }
 
   const learn = (request: Transport.Request, sent: number, exit: Exit.Exit<Transport.Response, TransportError>): void => {
-    const now = clock.unsafeCurrentTimeMillis()
+    const now = steadyMillis(clock)
     progress.called(now - sent, now)
     const sign = signOf(exit)
     if (sign !== null) watch(sign, request.customerId, now)
@@ -94,13 +95,13 @@ export const transport = (
 
   /** With a place: waits for the turn. */
   const turn = (request: Transport.Request): Effect.Effect<Transport.Response, TransportError> => {
-    const now = clock.unsafeCurrentTimeMillis()
+    const now = steadyMillis(clock)
     const mine = pace.turn(now)
     if (mine <= now) return go(request, now)
     return Effect.flatMap(
       Effect.onInterrupt(Pace.wait(pace, mine, abandon.asked), () => Effect.sync(concurrency.release)),
       (isMine) => {
-        if (isMine) return go(request, clock.unsafeCurrentTimeMillis())
+        if (isMine) return go(request, steadyMillis(clock))
         concurrency.release()
         return givenUp
       }

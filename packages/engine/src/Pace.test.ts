@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
@@ -118,5 +119,18 @@ describe("a pace", () => {
       yield* TestClock.adjust(1_000)
       assert.strictEqual(gone.length, 10)
       assert.isNull(pace.waiting(3_500))
+    }))
+
+  it.effect("does not stand still because somebody sets the machine's clock back by an hour", () =>
+    Effect.gen(function*() {
+      const clock = yield* Effect.clock
+      const back = Object.assign(Object.create(clock) as Clock.Clock, {
+        unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() - 3_600_000,
+        unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos()
+      })
+      const pace = Pace.make({ nowMillis: 0, callsPerSecond: 10 })
+      const waiting = yield* Effect.fork(Effect.withClock(Pace.wait(pace, 500, never), back))
+      yield* TestClock.adjust(500)
+      assert.isTrue((yield* Fiber.poll(waiting))._tag === "Some")
     }))
 })

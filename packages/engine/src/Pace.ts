@@ -5,6 +5,7 @@
  * upstream bears is learnt from the calls it accepted between two refusals, the pause that it asked for included.
  */
 import * as Effect from "effect/Effect"
+import { steadyMillis } from "./internal/steadyMillis.js"
 
 /** A stop of the whole organisation. */
 export interface Pause {
@@ -168,7 +169,7 @@ export const wait = (pace: Pace, turnMillis: number, abandon: Effect.Effect<void
     const abandoned = Effect.as(abandon, false)
     const until = (turn: number, era: number): Effect.Effect<boolean> =>
       Effect.suspend(() => {
-        const now = clock.unsafeCurrentTimeMillis()
+        const now = steadyMillis(clock)
         // An outage has begun or is over: what was reserved before belongs to another time.
         if (pace.era() !== era) return until(pace.turn(now), pace.era())
         if (turn > now) {

@@ -8,6 +8,7 @@ import type * as Outcome from "@milepost/core/Outcome"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { steadyMillis } from "./internal/steadyMillis.js"
 import type { Pause } from "./Pace.js"
 
 /** How long calls took, in milliseconds; within 10 % of the truth. */
@@ -163,7 +164,7 @@ export const make = (source: Source, startedMillis: number): Progress => {
 export const changes = (progress: Progress, every: Duration.DurationInput): Stream.Stream<Snapshot> =>
   Stream.repeatEffect(Effect.zipRight(
     Effect.sleep(every),
-    Effect.clockWith((clock) => Effect.sync(() => progress.snapshot(clock.unsafeCurrentTimeMillis())))
+    Effect.clockWith((clock) => Effect.sync(() => progress.snapshot(steadyMillis(clock))))
   ))
 
 /**

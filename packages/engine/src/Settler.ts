@@ -7,12 +7,12 @@
 import type { Settlement } from "@milepost/ledger/Entry"
 import type * as Ledger from "@milepost/ledger/Ledger"
 import type { RunNotFound, StorageError } from "@milepost/ledger/LedgerError"
-import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import { patiently } from "./internal/patiently.js"
+import { steadyMillis } from "./internal/steadyMillis.js"
 
 /** Writes the outcomes of one run. */
 export interface Settler {
@@ -75,10 +75,11 @@ export const make = ({ delayMillis, groupSize, ledger, onSettled, patience, run 
       yield* Deferred.await(wake)
     }
     if (isDue()) return
-    const since = yield* Clock.currentTimeMillis
+    const clock = yield* Effect.clock
+    const since = steadyMillis(clock)
     while (!isDue()) {
       wake = yield* Deferred.make<void>()
-      const left = since + delayMillis - (yield* Clock.currentTimeMillis)
+      const left = since + delayMillis - steadyMillis(clock)
       if (left <= 0) return
       yield* Effect.raceFirst(Deferred.await(wake), Effect.sleep(left))
     }
