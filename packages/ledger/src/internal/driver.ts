@@ -20,7 +20,8 @@ import type Libsql from "libsql/promise"
 import { createRequire } from "node:module"
 
 // By require, so that every bundler leaves it where it is: libsql looks for the binary of the platform from its own place.
-const Database = createRequire(import.meta.url)("libsql/promise") as typeof Libsql
+const require = createRequire(import.meta.url)
+const Database = require("libsql/promise") as typeof Libsql
 
 /** A prepared statement; libsql's own types leave it open. */
 interface Prepared {
@@ -136,6 +137,15 @@ const close = async (database: Libsql): Promise<void> => {
   } catch {
     // The process is about to end, and the lock with it.
   }
+}
+
+/**
+ * A database in memory, on no thread but this one: its statements are answered in the order of microtasks, so that the same
+ * calls always meet the same order. Its interface is the synchronous one of libsql, whose answers can be awaited as well.
+ */
+export const openInMemory = (): LibsqlConnection => {
+  const InMemory = require("libsql") as typeof Libsql
+  return new LibsqlConnection(new InMemory(":memory:", {}))
 }
 
 /** Opens a file; the connection is closed with the scope. */
