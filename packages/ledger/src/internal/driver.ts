@@ -139,14 +139,69 @@ const close = async (database: Libsql): Promise<void> => {
   }
 }
 
-/**
- * A database in memory, on no thread but this one: its statements are answered in the order of microtasks, so that the same
- * calls always meet the same order. Its interface is the synchronous one of libsql, whose answers can be awaited as well.
- */
-export const openInMemory = (): LibsqlConnection => {
-  const InMemory = require("libsql") as typeof Libsql
-  return new LibsqlConnection(new InMemory(":memory:", {}))
+/** The same over libsql's synchronous interface. */
+interface PreparedInMemory {
+  readonly all: (params: ReadonlyArray<unknown>) => ReadonlyArray<object>
+  readonly safeIntegers: (isOn: boolean) => unknown
 }
+
+interface InMemory {
+  readonly prepare: (sql: string) => PreparedInMemory
+  readonly exec: (sql: string) => void
+  readonly inTransaction: boolean
+}
+
+/**
+ * A connection to a database in memory, on no thread but this one: a statement is over before anything else goes on, so that
+ * the same calls always meet the same order.
+ */
+export class InMemoryConnection implements Connection {
+  private readonly prepared = new Map<string, PreparedInMemory>()
+
+  constructor(private readonly database: InMemory) {}
+
+  private rows(sql: string, params: ReadonlyArray<unknown>, isExact = false): ReadonlyArray<object> {
+    const statement = this.prepared.get(sql) ?? this.database.prepare(sql)
+    this.prepared.set(sql, statement)
+    statement.safeIntegers(isExact)
+    return statement.all(params.every(isBindable) ? params : params.map(bindable))
+  }
+
+  private attempt<A>(act: () => A): Effect.Effect<A, SqlError> {
+    return Effect.try({ try: act, catch: (cause) => new SqlError({ cause, message: "the statement failed" }) })
+  }
+
+  execute(sql: string, params: ReadonlyArray<unknown>): Effect.Effect<ReadonlyArray<object>, SqlError> {
+    return Effect.flatMap(SqlClient.SafeIntegers, (isExact) => this.attempt(() => this.rows(sql, params, isExact)))
+  }
+
+  executeRaw(sql: string, params: ReadonlyArray<unknown>): Effect.Effect<Done, SqlError> {
+    return this.attempt(() => {
+      this.rows(sql, params)
+      return this.rows("SELECT changes() AS changes", [])[0] as Done
+    })
+  }
+
+  executeStream(): Stream.Stream<never, SqlError> {
+    return Stream.fail(new SqlError({ message: "libsql reads pages, not streams" }))
+  }
+
+  executeValues(sql: string, params: ReadonlyArray<unknown>): Effect.Effect<ReadonlyArray<ReadonlyArray<unknown>>, SqlError> {
+    return Effect.map(this.execute(sql, params), (rows) => rows.map((row) => Object.values(row) as Array<unknown>))
+  }
+
+  executeUnprepared(sql: string, params: ReadonlyArray<unknown>): Effect.Effect<ReadonlyArray<object>, SqlError> {
+    if (sql !== "ROLLBACK" && sql !== "COMMIT") return this.execute(sql, params)
+    return this.attempt(() => {
+      if (sql === "COMMIT" || this.database.inTransaction) this.database.exec(sql)
+      return []
+    })
+  }
+}
+
+/** A new database in memory. */
+export const openInMemory = (): InMemoryConnection =>
+  new InMemoryConnection(new (require("libsql") as new(path: string) => InMemory)(":memory:"))
 
 /** Opens a file; the connection is closed with the scope. */
 export const open = (path: string): Effect.Effect<LibsqlConnection, SqlError, Scope.Scope> =>

@@ -1,0 +1,158 @@
+/**
+ * What must hold of every run, whatever its seed: judged from what both sides saw, not from what the engine says of itself.
+ */
+import * as ErrorCatalog from "@milepost/core/ErrorCatalog"
+import * as Job from "@milepost/engine/Job"
+import type { Call } from "./Events.js"
+import type { Simulated } from "./Simulation.js"
+
+/** The names of what must hold. */
+export type Invariant = "ends" | "one-outcome" | "agrees" | "one-call-a-customer" | "nothing-after-cancel" | "budgets"
+
+/** Where something did not hold. */
+export interface Violation {
+  readonly invariant: Invariant
+  readonly message: string
+}
+
+type Judge = (simulated: Simulated) => ReadonlyArray<string>
+
+/** A moment of the run, for people. */
+export const moment = (atMillis: number, startMillis: number): string => `${((atMillis - startMillis) / 1000).toFixed(3)} s`
+
+const isLost = ({ answer }: Call): boolean => answer === null || answer._tag === "Lost" || !answer.isDefinite
+
+/** An answer that says *not now*: the call was not executed and is made again. */
+const isPostponed = ({ answer }: Call): boolean =>
+  answer?._tag === "Answered" && !answer.isDefinite && ErrorCatalog.find(answer.status)?.disposition === "retryLater"
+
+const byKey = (calls: ReadonlyArray<Call>): ReadonlyMap<string, ReadonlyArray<Call>> => {
+  const found = new Map<string, Array<Call>>()
+  for (const call of calls) {
+    const others = found.get(call.key)
+    if (others === undefined) found.set(call.key, [call])
+    else others.push(call)
+  }
+  return found
+}
+
+const ends: Judge = ({ end, run }) =>
+  end !== "finished" ? [`the run is ${end} and not finished after all its sittings`] : run.state !== "finished" ? [`the ledger says ${run.state}`] : []
+
+const oneOutcome: Judge = ({ end, plan, records, run }) => {
+  if (end !== "finished") return []
+  const asked = plan.rows.filter(({ place }) => place !== "bad").length
+  const told: Array<string> = []
+  if (records.length !== asked) told.push(`${asked} records were asked for, the ledger has ${records.length}`)
+  for (const { entry, key } of records) {
+    if (entry.outcome === null) told.push(`${key} has no outcome${entry.isClaimed ? " and is still claimed" : ""}`)
+  }
+  const { claimed, pending, ...outcomes } = run.counts
+  const counted = Object.values(outcomes).reduce((sum, count) => sum + count, 0)
+  if (claimed + pending > 0) told.push(`${claimed} records are claimed and ${pending} pending in a run that is finished`)
+  if (counted !== plan.rows.length) told.push(`${counted} outcomes were counted for ${plan.rows.length} rows`)
+  return told
+}
+
+/** What is wrong with how a record ended, in the light of its calls. */
+const contradiction = (
+  { entry: { lostAttempts, outcome }, isHeld }: Simulated["records"][number],
+  calls: ReadonlyArray<Call>,
+  isUnenroll: boolean
+): string | null => {
+  if (outcome === null) return null
+  const executed = calls.filter((call) => call.executed).length
+  switch (outcome.outcome) {
+    case "enrolled":
+    case "unenrolled":
+      if (executed !== 1) return `is ${outcome.outcome}, and the upstream executed ${executed} calls for it`
+      return isHeld === isUnenroll ? `is ${outcome.outcome}, and the upstream does not say so` : null
+    case "already_enrolled":
+      if (!isHeld) return "is already enrolled, and the upstream does not say so"
+      if (outcome.afterAmbiguousAttempt) {
+        // Claimed by a process that was killed: it may have been sent, for all that anybody can know.
+        return lostAttempts > 0 || calls.slice(0, -1).some(isLost) ? null : "is said to be perhaps ours, and every call of ours was answered"
+      }
+      return executed > 0 ? "is said to have been enrolled by somebody else, and the upstream executed a call of ours" : null
+    case "rejected":
+      return executed > 0 && !outcome.afterAmbiguousAttempt ? `is rejected (${outcome.code}), and the upstream executed a call for it` : null
+    case "unknown":
+      return lostAttempts > 0 || calls.some(isLost) ? null : "is unknown, and every call was answered"
+    case "skipped":
+      return outcome.reason !== "duplicate" && calls.length > 0 ? `is skipped as never sent, and ${calls.length} calls were sent` : null
+  }
+}
+
+const agrees: Judge = ({ calls, plan, records }) => {
+  const callsOf = byKey(calls)
+  return records.flatMap((record) => {
+    const wrong = record.entry.outcome?.outcome === "skipped" && record.entry.outcome.reason === "duplicate"
+      ? null
+      : contradiction(record, callsOf.get(record.key) ?? [], plan.operation === "unenroll")
+    return wrong === null ? [] : [`${record.key} ${wrong}`]
+  })
+}
+
+const oneCallACustomer: Judge = ({ overlapping }) =>
+  overlapping.map(({ key, sitting }) => `${key} was sent in sitting ${sitting} while another call for its customer was in flight`)
+
+const nothingAfterCancel: Judge = ({ calls, events }) =>
+  events.flatMap((event) => {
+    if (event._tag !== "Cancelled") return []
+    return calls.filter(({ sentMillis, sitting }) => sitting === event.sitting && sentMillis > event.atMillis)
+      .map(({ key, sentMillis }) => `${key} was sent ${sentMillis - event.atMillis} ms after sitting ${event.sitting} was cancelled`)
+  })
+
+/** More calls within a second than the rate allows, with the tenth of a second that may have been saved up. */
+const tooFast = (calls: ReadonlyArray<Call>, perSecond: number): ReadonlyArray<string> => {
+  const most = perSecond * 1.1 + 1
+  for (let from = 0, to = 0; to < calls.length; to++) {
+    while ((calls[to]?.sentMillis ?? 0) - (calls[from]?.sentMillis ?? 0) >= 1000) from++
+    if (to - from + 1 > most) return [`${to - from + 1} calls within a second, at ${perSecond} a second`]
+  }
+  return []
+}
+
+const budgetsOfSitting = (calls: ReadonlyArray<Call>, { mostInFlight, plan }: Simulated): ReadonlyArray<string> => {
+  const told: Array<string> = []
+  if (plan.callsPerSecond !== null) told.push(...tooFast(calls, plan.callsPerSecond))
+  if (plan.concurrency !== "auto" && mostInFlight > plan.concurrency) {
+    told.push(`${mostInFlight} calls in flight at once, at a concurrency of ${plan.concurrency}`)
+  }
+  for (const refusal of calls) {
+    const { answer, answeredMillis } = refusal
+    if (answer?._tag !== "Answered" || answer.status !== 429 || answer.retryAfterMillis === null || answeredMillis === null) continue
+    const until = answeredMillis + answer.retryAfterMillis
+    const early = calls.find(({ sentMillis }) => sentMillis > answeredMillis && sentMillis < until)
+    if (early !== undefined) told.push(`${early.key} was sent ${until - early.sentMillis} ms before Retry-After was over`)
+  }
+  for (const [key, own] of byKey(calls)) {
+    const definite = own.findIndex(({ answer }) => answer?._tag === "Answered" && answer.isDefinite)
+    if (definite >= 0 && definite < own.length - 1) told.push(`${key} was sent again after a definite answer`)
+    const counted = own.filter((call) => isLost(call) && !isPostponed(call)).length
+    if (counted > Job.policy.maxAttempts) told.push(`${key} was tried ${counted} times, ${Job.policy.maxAttempts} at most`)
+  }
+  return told
+}
+
+const budgets: Judge = (simulated) => {
+  const sittings = new Set(simulated.calls.map(({ sitting }) => sitting))
+  return [
+    ...simulated.afterSettled.map(({ key }) => `${key} was sent again although its outcome was on disk`),
+    ...[...sittings].flatMap((sitting) => budgetsOfSitting(simulated.calls.filter((call) => call.sitting === sitting), simulated))
+  ]
+}
+
+const judges: Readonly<Record<Invariant, Judge>> = {
+  ends,
+  "one-outcome": oneOutcome,
+  agrees,
+  "one-call-a-customer": oneCallACustomer,
+  "nothing-after-cancel": nothingAfterCancel,
+  budgets
+}
+
+/** Everything that did not hold. */
+export const violations = (simulated: Simulated): ReadonlyArray<Violation> =>
+  Object.entries(judges).flatMap(([invariant, judge]) =>
+    judge(simulated).map((message) => ({ invariant: invariant as Invariant, message })))

@@ -1,0 +1,210 @@
+/**
+ * A machine whose time and whose order of events are decided by a seed: what runs on it runs the same way each time.
+ *
+ * It is a scheduler and a clock for fibers. Of everything that could go on at a moment, the seed picks one; when nothing
+ * can, time jumps to the next timer. Processes are told apart, so that one of them can be killed: then nothing of it goes
+ * on, however far it had come.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as Random from "effect/Random"
+import type { Scheduler } from "effect/Scheduler"
+import { PCGRandom } from "effect/Utils"
+
+/** What runs on a machine and can be killed by itself. */
+export interface Process {
+  /** The machine's time; who sleeps by it sleeps no longer than the process lives. */
+  readonly clock: Clock.Clock
+  /** Starts an effect as part of it. */
+  readonly run: <A, E>(effect: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>
+  /** Calls back after so many milliseconds, unless it has been killed by then; gives back how to call that off. */
+  readonly after: (millis: number, act: () => void) => () => void
+  /** What is done at once, and known of so many milliseconds later, such as a statement of a database. */
+  readonly waited: <A, E, R>(effect: Effect.Effect<A, E, R>, millis: number) => Effect.Effect<A, E, R>
+  readonly isAlive: () => boolean
+  /** Ends it: nothing of it is heard of again. */
+  readonly kill: () => void
+}
+
+/** A machine. */
+export interface Machine {
+  readonly nowMillis: () => number
+  /** A new one; `isAtOnce` for one whose fibers go on until they wait, so that what they do at once is done when `run` returns. */
+  readonly process: (options?: { readonly isAtOnce?: boolean }) => Process
+  /** A number from 0 to 1 that the seed decides; every name has a sequence of its own. */
+  readonly draw: (name: string) => number
+  /** Lets it go on until `isOver` or nothing can go on any more; says which. */
+  readonly run: (isOver: () => boolean) => "over" | "stuck" | "endless"
+}
+
+interface Task {
+  readonly process: Life
+  readonly act: () => void
+}
+
+interface Timer {
+  readonly atMillis: number
+  readonly order: number
+  readonly task: Task
+  isOff: boolean
+}
+
+interface Life {
+  isAlive: boolean
+}
+
+/** Where time begins: a moment within the periods of the simulated worlds. */
+export const startMillis = Date.parse("2026-01-15T09:00:00Z")
+
+/** A simulation that needs more has lost its way: polls that find nothing would go on for ever. */
+const mostEvents = 5_000_000
+const longestMillis = 14 * 24 * 3_600_000
+
+/** Numbers of names, so that sequences do not depend on who draws first. */
+const numberOf = (name: string): number => {
+  let number = 0
+  for (const character of name) number = (Math.imul(number, 31) + (character.codePointAt(0) ?? 0)) >>> 0
+  return number
+}
+
+/** The timers that are set, the next one first; those of one moment in the order in which they were set. */
+const timers = () => {
+  const heap: Array<Timer> = []
+  const isBefore = (left: Timer, right: Timer): boolean =>
+    left.atMillis < right.atMillis || (left.atMillis === right.atMillis && left.order < right.order)
+  const swap = (one: number, other: number): void => {
+    const held = heap[one] as Timer
+    heap[one] = heap[other] as Timer
+    heap[other] = held
+  }
+  return {
+    add: (timer: Timer): void => {
+      let at = heap.push(timer) - 1
+      while (at > 0) {
+        const parent = (at - 1) >> 1
+        if (!isBefore(timer, heap[parent] as Timer)) break
+        swap(at, parent)
+        at = parent
+      }
+    },
+    take: (): Timer | undefined => {
+      const first = heap[0]
+      const last = heap.pop()
+      if (first === undefined || last === undefined || heap.length === 0) return first
+      heap[0] = last
+      for (let at = 0;;) {
+        let least = at
+        for (const child of [2 * at + 1, 2 * at + 2]) {
+          if (child < heap.length && isBefore(heap[child] as Timer, heap[least] as Timer)) least = child
+        }
+        if (least === at) return first
+        swap(at, least)
+        at = least
+      }
+    }
+  }
+}
+
+/** How often a fiber lets others go on: after this many of its steps, or as Effect does by itself. */
+const steps = [16, 128, 2048] as const
+
+/** A machine that a seed decides. */
+export const make = (seed: number): Machine => {
+  const order = new PCGRandom(seed, 1)
+  const sequences = new Map<string, PCGRandom>()
+  const stepsBeforeYield = steps[order.integer(steps.length)] ?? 2048
+  const waiting = timers()
+  let ready: Array<Task> = []
+  let now = startMillis
+  let set = 0
+
+  const scheduler = (process: Life, isAtOnce: boolean): Scheduler => ({
+    shouldYield: (fiber) => !isAtOnce && fiber.currentOpCount > stepsBeforeYield ? 0 : false,
+    scheduleTask: (act) => {
+      if (process.isAlive) ready.push({ process, act })
+    }
+  })
+
+  const after = (process: Life, millis: number, act: () => void): () => void => {
+    const timer: Timer = { atMillis: now + Math.max(0, millis), order: ++set, task: { process, act }, isOff: false }
+    waiting.add(timer)
+    return () => {
+      timer.isOff = true
+    }
+  }
+
+  const clock = (process: Life): Clock.Clock => ({
+    [Clock.ClockTypeId]: Clock.ClockTypeId,
+    unsafeCurrentTimeMillis: () => now,
+    unsafeCurrentTimeNanos: () => BigInt(now) * 1_000_000n,
+    currentTimeMillis: Effect.sync(() => now),
+    currentTimeNanos: Effect.sync(() => BigInt(now) * 1_000_000n),
+    sleep: (duration) =>
+      Effect.async((resume) => {
+        const millis = Math.ceil(Duration.toMillis(duration))
+        if (millis === Number.POSITIVE_INFINITY) return
+        const callOff = after(process, millis, () => resume(Effect.void))
+        return Effect.sync(callOff)
+      })
+  })
+
+  const process = ({ isAtOnce = false } = {}): Process => {
+    const life: Life = { isAlive: true }
+    const of = clock(life)
+    const schedules = scheduler(life, isAtOnce)
+    const random = Random.make(order.integer(2 ** 31))
+    return {
+      clock: of,
+      run: (effect) => Effect.runFork(Effect.withRandom(Effect.withClock(effect, of), random), { scheduler: schedules }),
+      after: (millis, act) => after(life, Math.ceil(millis), act),
+      waited: (effect, millis) =>
+        millis === 0 ? Effect.zipLeft(effect, Effect.yieldNow()) : Effect.flatMap(effect, (result) =>
+          Effect.async((resume) => {
+            after(life, millis, () => resume(Effect.succeed(result)))
+          })),
+      isAlive: () => life.isAlive,
+      kill: () => {
+        life.isAlive = false
+      }
+    }
+  }
+
+  /** Moves time on to the next timer of somebody who lives; `false` where there is none. */
+  const passTime = (): boolean => {
+    for (;;) {
+      const timer = waiting.take()
+      if (timer === undefined) return false
+      if (timer.isOff || !timer.task.process.isAlive) continue
+      now = timer.atMillis
+      ready.push(timer.task)
+      return true
+    }
+  }
+
+  return {
+    nowMillis: () => now,
+    process,
+    draw: (name) => {
+      const sequence = sequences.get(name) ?? new PCGRandom(seed, numberOf(name))
+      sequences.set(name, sequence)
+      return sequence.number()
+    },
+    run: (isOver) => {
+      for (let events = 0; events < mostEvents && now - startMillis < longestMillis; events++) {
+        if (isOver()) return "over"
+        if (ready.length > 0) {
+          const at = ready.length === 1 ? 0 : order.integer(ready.length)
+          const { act, process } = ready[at] as Task
+          const last = ready.pop() as Task
+          if (at < ready.length) ready[at] = last
+          if (process.isAlive) act()
+        } else if (!passTime()) {
+          return "stuck"
+        }
+      }
+      return "endless"
+    }
+  }
+}
