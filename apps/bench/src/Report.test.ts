@@ -283,6 +283,7 @@ it("a promise is one line that says what was measured and what was promised", ()
   expect(Report.promises([Results.atLeast("speed", 4, 5.234), Results.atMost("time", 1.3, 1.36)])).toBe(
     "PASS  speed: 5.23, promised at least 4\nMISS  time: 1.36, promised at most 1.3"
   )
+  expect(Report.promises([Results.atLeast("calls/s", 100_000, 98_765.4)])).toBe("MISS  calls/s: 98,765, promised at least 100,000")
 })
 
 it("the kept document is rounded, so that it does not change in digits that are noise", () => {

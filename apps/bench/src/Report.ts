@@ -172,9 +172,12 @@ export const simulator = (section: SimulatorSection): string => {
   ].join("\n\n")
 }
 
+/** Three digits of it, and all of those before the point. */
+const threeDigits = (value: number): string => value < 1000 ? value.toPrecision(3) : whole(value)
+
 /** One line a promise. */
 export const promises = (thresholds: ReadonlyArray<Threshold>): string =>
   thresholds
     .map(({ kept, kind, limit, measured, promise }) =>
-      `${kept ? "PASS" : "MISS"}  ${promise}: ${measured.toPrecision(3)}, promised ${kind} ${limit}`)
+      `${kept ? "PASS" : "MISS"}  ${promise}: ${threeDigits(measured)}, promised ${kind} ${limit.toLocaleString("en")}`)
     .join("\n")
