@@ -1,10 +1,11 @@
 import { defineConfig } from "rolldown"
 
 // One small entry that answers --version, and chunks that are loaded when a command needs them: start-up is what a
-// person waits for. Nothing is left external, so that an installed harness is its own files and no dependency.
+// person waits for. Only libsql stays outside, because its binary comes in a package for each platform.
 export default defineConfig({
   input: { bin: "src/bin.ts" },
   platform: "node",
+  external: ["libsql"],
   resolve: { conditionNames: ["@milepost/source", "node", "import", "default"] },
   treeshake: true,
   output: {

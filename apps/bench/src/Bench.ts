@@ -18,6 +18,7 @@ const usage = `npm run bench -- [enroll] [start] [bulk] [memory] [simulator] [op
   `${records} at a wait of ${waitMillis} ms`).join(", ")})
   --rows <n>         a size for memory; repeat it (default 10000, 100000, 1000000)
   --customers <n>    a crowd for simulator; repeat it (default 100000, 1000000)
+  --runs <n>         simulated runs of simulator (default 1000)
   --dry              keep no results
 `
 
@@ -55,7 +56,8 @@ export const main = async (args: ReadonlyArray<string>): Promise<number> => {
       spawns: { type: "string", default: "31" },
       records: { type: "string" },
       rows: { type: "string", multiple: true, default: ["10000", "100000", "1000000"] },
-      customers: { type: "string", multiple: true, default: ["100000", "1000000"] }
+      customers: { type: "string", multiple: true, default: ["100000", "1000000"] },
+      runs: { type: "string", default: "1000" }
     }
   })
   const unknown = positionals.find((word) => !Results.benchmarks.some((name) => name === word))
@@ -109,6 +111,7 @@ export const main = async (args: ReadonlyArray<string>): Promise<number> => {
     const section = await SimulatorSpeed.run(
       { ...quickly, rounds: positive(values.rounds, "rounds"), turns: positive(values.turns, "turns") },
       values.customers.map((customers) => positive(customers, "customers")),
+      positive(values.runs, "runs"),
       progress
     )
     report(section, Report.simulator(section))

@@ -10,6 +10,7 @@ import * as Results from "./Results.js"
 import * as CrowdMemory from "./simulator/CrowdMemory.js"
 import * as InMemory from "./simulator/InMemory.js"
 import * as ServerSpeed from "./simulator/ServerSpeed.js"
+import * as SimulatedRuns from "./simulator/SimulatedRuns.js"
 import * as TransportSpeed from "./simulator/TransportSpeed.js"
 
 const turn = (calls: number, cpuSeconds: number): Client.Turn => ({ calls, seconds: 2, cpuSeconds, upstreamBusy: 0.5 })
@@ -257,6 +258,27 @@ it("simulator: a crowd that was not enrolled, not looked at or did not end well 
   expect(() => CrowdMemory.rowOf({ ...crowdRan(0, told), stdout: "" }, 1000)).toThrow(/undefined of 1000/)
 })
 
+const toldRuns = (failed: ReadonlyArray<{ seed: number; invariant: string; message: string }> = [], calls = 900) =>
+  ({ runs: 2, records: 1000, calls, virtualSeconds: 7200, failed })
+
+it("simulator: runs that did not hold, or made no calls, end the benchmark", () => {
+  expect(SimulatedRuns.runsOf(toldRuns(), 2)).toMatchObject({ calls: 900 })
+  expect(() => SimulatedRuns.runsOf(toldRuns([{ seed: 2, invariant: "agrees", message: "no" }]), 2)).toThrow("seed 2 fails, agrees: no")
+  expect(() => SimulatedRuns.runsOf(toldRuns([], 20), 2)).toThrow("made 20 calls for 1000 records")
+  expect(() => SimulatedRuns.runsOf(toldRuns(), 3)).toThrow("3 runs were asked for")
+})
+
+const simulated: Results.SimulatedRuns = {
+  runs: 500, records: 500, seconds: 50, calls: 200_000, virtualHours: 20, found: [{ plant: "two-lanes", seed: 4 }]
+}
+
+it("simulator: a thousand runs are promised within two minutes, and every bug within a thousand seeds", () => {
+  const kept = (row: Results.SimulatedRuns) => SimulatedRuns.thresholdsOf(row).map((one) => one.kept)
+  expect(kept(simulated)).toEqual([true, true])
+  expect(kept({ ...simulated, seconds: 61 })).toEqual([false, true])
+  expect(kept({ ...simulated, found: [{ plant: "two-lanes", seed: Number.POSITIVE_INFINITY }] })).toEqual([true, false])
+})
+
 it("simulator: a table for each part", () => {
   const drawn = Report.simulator({
     measuredAt: "",
@@ -268,6 +290,7 @@ it("simulator: a table for each part", () => {
     server: serverRows(40_000),
     inMemory: inMemoryRows(200_000),
     crowd: [crowdRow(1_000_000)],
+    simulated,
     thresholds: []
   })
   expect(drawn.match(/^The simulator/gm)).toHaveLength(3)
@@ -276,6 +299,7 @@ it("simulator: a table for each part", () => {
     "milepost-harness serve", "20,000", "10,000–20,000", "0.50", "50", "0.25", "100 %", "75 %"
   ])
   expect(cells("SimulatorTransport, send")).toEqual(["SimulatorTransport, send", "100,000", "50,000–100,000", "0.25", "10.0"])
+  expect(cells("500")).toEqual(["500", "500", "50.0", "200,000", "20.0", "seed 4"])
   expect(cells("1,000,000")).toEqual(["1,000,000", "10.0", "100,000", "600", "400", "1,000"])
 })
 

@@ -117,7 +117,7 @@ export const memory = ({ machine, rows }: MemorySection): string =>
 
 /** The tables of the fifth benchmark, one for each part. */
 export const simulator = (section: SimulatorSection): string => {
-  const { crowd, inFlight, inMemory, machine, millisPerTurn, rounds, server, turnsPerRound } = section
+  const { crowd, inFlight, inMemory, machine, millisPerTurn, rounds, server, simulated, turnsPerRound } = section
   const turns = `${inFlight} in flight; medians of ${rounds} × ${turnsPerRound} interleaved turns of ${millisPerTurn} ms`
   return [
     titled(
@@ -167,6 +167,22 @@ export const simulator = (section: SimulatorSection): string => {
           whole(row.residentMegabytes),
           whole(row.sampled)
         ])
+      )
+    ),
+    titled(
+      "Whole runs over the simulator in memory, a seed each",
+      machine,
+      "as many processes as processors",
+      table(
+        ["runs", "records each", "seconds", "calls", "hours of their time", ...simulated.found.map(({ plant }) => plant)],
+        [[
+          whole(simulated.runs),
+          whole(simulated.records),
+          simulated.seconds.toFixed(1),
+          whole(simulated.calls),
+          simulated.virtualHours.toFixed(1),
+          ...simulated.found.map(({ seed }) => `seed ${seed}`)
+        ]]
       )
     )
   ].join("\n\n")

@@ -165,6 +165,19 @@ export interface CrowdRow {
   readonly sampled: number
 }
 
+/** Whole runs over the simulator in memory, under seeds. */
+export interface SimulatedRuns {
+  readonly runs: number
+  /** Rows of each. */
+  readonly records: number
+  readonly seconds: number
+  readonly calls: number
+  /** How long they would have taken. */
+  readonly virtualHours: number
+  /** The first seed that finds each planted bug. */
+  readonly found: ReadonlyArray<{ readonly plant: string; readonly seed: number }>
+}
+
 /** What the simulator answers on a port and in memory, and what it holds. */
 export interface SimulatorSection {
   readonly measuredAt: string
@@ -176,6 +189,7 @@ export interface SimulatorSection {
   readonly server: ReadonlyArray<ServerRow>
   readonly inMemory: ReadonlyArray<InMemoryRow>
   readonly crowd: ReadonlyArray<CrowdRow>
+  readonly simulated: SimulatedRuns
   readonly thresholds: ReadonlyArray<Threshold>
 }
 

@@ -5,6 +5,7 @@ import { Command } from "commander"
 import type { Arguments as ConformArguments } from "./ConformCommand.js"
 import type { DiffArguments, RecordArguments, ReplayArguments } from "./RecordingCommands.js"
 import type { Arguments as ServeArguments } from "./ServeCommand.js"
+import type { Arguments as SimulateArguments } from "./SimulateCommand.js"
 
 /** What was asked for. */
 export type Invocation =
@@ -13,6 +14,7 @@ export type Invocation =
   | { readonly command: "diff"; readonly given: DiffArguments }
   | { readonly command: "conform"; readonly given: ConformArguments }
   | { readonly command: "serve"; readonly given: ServeArguments }
+  | { readonly command: "simulate"; readonly given: SimulateArguments }
   | { readonly command: "worldInit"; readonly file: string; readonly given: { readonly force?: boolean } }
   | { readonly command: "worldValidate"; readonly file: string; readonly given: { readonly json?: boolean } }
   | { readonly command: "worldSchema"; readonly given: { readonly faults?: boolean } }
@@ -95,6 +97,23 @@ const addRecording = (program: Command, run: (asked: Invocation) => Promise<void
     .action((given: DiffArguments) => run({ command: "diff", given }))
 }
 
+const addSimulate = (program: Command, run: (asked: Invocation) => Promise<void>): void => {
+  program.command("simulate")
+    .description("Run engine and ledger over the simulator in memory, under seeds that decide everything; exit code 1 where something did not hold.")
+    .option("--seeds <range>", "a seed, or a range of them", "1..200")
+    .option("--records <n>", "rows of each run", "500")
+    .option("--lanes <owner>", "cluster or fibers (default: the seed decides)")
+    .option("--plant <bug>", "plant a bug, to see that it is found")
+    .option("--jobs <n>", "processes at once (default: one a processor)")
+    .option("--no-trace", "only say which seeds failed")
+    .option("--json", "one JSON document on stdout")
+    .addHelpText(
+      "after",
+      examples("milepost-harness simulate --seeds 1..1000", "milepost-harness simulate --seeds 17", "milepost-harness simulate --seeds 1..1000 --plant claim-not-flushed")
+    )
+    .action((given: SimulateArguments) => run({ command: "simulate", given }))
+}
+
 /** Builds the command line; `run` is called with what was asked for. */
 export const make = (run: (asked: Invocation) => Promise<void>): Command => {
   const program = new Command("milepost-harness")
@@ -105,5 +124,6 @@ export const make = (run: (asked: Invocation) => Promise<void>): Command => {
   addConform(program, run)
   addWorld(program, run)
   addRecording(program, run)
+  addSimulate(program, run)
   return program
 }

@@ -33,6 +33,8 @@ const programOf = async (asked: Program.Invocation): Promise<Running> => {
       return (await import("./RecordingCommands.js")).diff(asked.given)
     case "serve":
       return (await import("./ServeCommand.js")).command(asked.given)
+    case "simulate":
+      return (await import("./SimulateCommand.js")).command(asked.given, process.argv[1] ?? "milepost-harness")
     case "worldInit":
       return (await import("./WorldCommand.js")).init(asked.file, asked.given)
     case "worldValidate":

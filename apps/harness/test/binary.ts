@@ -27,6 +27,8 @@ export const harnessBinary = () => {
     const rolldown = NodePath.join(root, "node_modules", ".bin", "rolldown")
     execFileSync(rolldown, ["--config", "rolldown.config.js", "--dir", NodePath.dirname(bin)], { cwd: root, stdio: "pipe" })
     Fs.writeFileSync(NodePath.join(folder, "package.json"), `{"type":"module"}`)
+    // What is left outside the bundle, as an installation would have it.
+    Fs.symlinkSync(NodePath.join(root, "node_modules"), NodePath.join(folder, "node_modules"))
   }, patience)
 
   afterAll(() => {

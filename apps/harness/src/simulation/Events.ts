@@ -43,12 +43,6 @@ export type Event =
   | { readonly _tag: "Killed"; readonly atMillis: number; readonly sitting: number; readonly point: number }
   | { readonly _tag: "Ended"; readonly atMillis: number; readonly state: string; readonly why: string | null }
 
-/** Everything that happened, in its order. */
-export interface History {
-  readonly calls: ReadonlyArray<Call>
-  readonly events: ReadonlyArray<Event>
-}
-
 /** The name of a record, from what a call of it asks for. */
 export const keyOf = (request: Pick<Transport.Request, "body" | "path">): string => {
   const [, group = "", target = ""] = /targetGroups\/(\d+)\/targets\/(\d+)/.exec(request.path) ?? []

@@ -7,7 +7,7 @@ import type { Call } from "./Events.js"
 import type { Simulated } from "./Simulation.js"
 
 /** The names of what must hold. */
-export type Invariant = "ends" | "one-outcome" | "agrees" | "one-call-a-customer" | "nothing-after-cancel" | "budgets"
+export type Invariant = "no-defect" | "ends" | "one-outcome" | "agrees" | "one-call-a-customer" | "nothing-after-cancel" | "budgets"
 
 /** Where something did not hold. */
 export interface Violation {
@@ -16,9 +16,6 @@ export interface Violation {
 }
 
 type Judge = (simulated: Simulated) => ReadonlyArray<string>
-
-/** A moment of the run, for people. */
-export const moment = (atMillis: number, startMillis: number): string => `${((atMillis - startMillis) / 1000).toFixed(3)} s`
 
 const isLost = ({ answer }: Call): boolean => answer === null || answer._tag === "Lost" || !answer.isDefinite
 
@@ -143,7 +140,7 @@ const budgets: Judge = (simulated) => {
   ]
 }
 
-const judges: Readonly<Record<Invariant, Judge>> = {
+const judges: Readonly<Record<Exclude<Invariant, "no-defect">, Judge>> = {
   ends,
   "one-outcome": oneOutcome,
   agrees,

@@ -60,7 +60,7 @@ export const startMillis = Date.parse("2026-01-15T09:00:00Z")
 
 /** A simulation that needs more has lost its way: polls that find nothing would go on for ever. */
 const mostEvents = 5_000_000
-const longestMillis = 14 * 24 * 3_600_000
+const lastMillis = startMillis + 14 * 24 * 3_600_000
 
 /** Numbers of names, so that sequences do not depend on who draws first. */
 const numberOf = (name: string): number => {
@@ -116,7 +116,7 @@ export const make = (seed: number): Machine => {
   const sequences = new Map<string, PCGRandom>()
   const stepsBeforeYield = steps[order.integer(steps.length)] ?? 2048
   const waiting = timers()
-  let ready: Array<Task> = []
+  const ready: Array<Task> = []
   let now = startMillis
   let set = 0
 
@@ -192,8 +192,9 @@ export const make = (seed: number): Machine => {
       return sequence.number()
     },
     run: (isOver) => {
-      for (let events = 0; events < mostEvents && now - startMillis < longestMillis; events++) {
+      for (let events = 0; events < mostEvents; events++) {
         if (isOver()) return "over"
+        if (now > lastMillis) break
         if (ready.length > 0) {
           const at = ready.length === 1 ? 0 : order.integer(ready.length)
           const { act, process } = ready[at] as Task

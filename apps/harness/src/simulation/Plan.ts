@@ -16,10 +16,13 @@ export interface Row {
   readonly place: Place | "bad"
 }
 
-/** How a sitting ends before its time: at a statement or a call of the process, or by a person at a call. */
+/**
+ * How a sitting ends before its time: at a statement or a call of the process, or by a person at a call. How far it has come
+ * by then is a share of what there is to do, so that a smaller plan ends at the same stage.
+ */
 export interface Ending {
   readonly kind: "killed" | "cancelled"
-  readonly at: number
+  readonly permille: number
 }
 
 /** A simulated run. */
@@ -111,11 +114,14 @@ const fault: FastCheck.Arbitrary<Fault> = effect.chain((struck) =>
     )
 )
 
-const ending = (records: number): FastCheck.Arbitrary<Ending> =>
-  FastCheck.oneof(
-    FastCheck.record({ kind: FastCheck.constant("killed" as const), at: FastCheck.integer({ min: 1, max: 3 * records + 100 }) }),
-    FastCheck.record({ kind: FastCheck.constant("cancelled" as const), at: FastCheck.integer({ min: 1, max: records }) })
-  )
+const ending: FastCheck.Arbitrary<Ending> = FastCheck.record({
+  kind: FastCheck.constantFrom<Ending["kind"]>("killed", "cancelled"),
+  permille: FastCheck.integer({ min: 1, max: 1000 })
+})
+
+/** The call, or the point of the process, at which an ending comes. */
+export const placeOf = ({ rows }: Pick<Plan, "rows">, { kind, permille }: Ending): number =>
+  Math.ceil((kind === "killed" ? 3 * rows.length + 100 : rows.length) * permille / 1000)
 
 const rowOf = (places: FastCheck.Arbitrary<Place | "bad">): FastCheck.Arbitrary<Row> =>
   FastCheck.record({ customer: FastCheck.noBias(FastCheck.nat({ max: customers - 1 })), place: places })
@@ -154,7 +160,7 @@ export const make = (seed: number, records: number, owner?: Plan["owner"]): Plan
       : FastCheck.constant(owner),
     rows: rows(records, records),
     faults: FastCheck.array(fault, { maxLength: 5 }),
-    endings: FastCheck.array(ending(records), { maxLength: 3 })
+    endings: FastCheck.array(ending, { maxLength: 3 })
   })
   const [plan] = FastCheck.sample(arbitrary, { seed, numRuns: 1 })
   if (plan === undefined) throw new Error("a seed has no plan")

@@ -28,7 +28,7 @@ import * as Stream from "effect/Stream"
 import { type Call, type Event, keyOf } from "./Events.js"
 import * as Machine from "./Machine.js"
 import type { Planted, Plant } from "./Plant.js"
-import { customerId, type Plan, type Row } from "./Plan.js"
+import { customerId, placeOf, type Plan, type Row } from "./Plan.js"
 import * as UpstreamSide from "./UpstreamSide.js"
 
 /** What a run has left behind. */
@@ -50,7 +50,12 @@ export interface Simulated {
 
 /** A defect of what is simulated; the seed tells how it came about. */
 export class SimulatedDefect extends Error {
-  constructor(cause: Cause.Cause<unknown>, readonly events: ReadonlyArray<Event>) {
+  constructor(
+    cause: Cause.Cause<unknown>,
+    readonly events: ReadonlyArray<Event>,
+    readonly calls: number,
+    readonly virtualMillis: number
+  ) {
     super(Cause.pretty(cause))
   }
 }
@@ -213,13 +218,13 @@ export const run = async (plan: Plan, plant: Plant | null = null): Promise<Simul
     const ending = plan.endings[sitting - 1] ?? null
     const process = machine.process()
     const cancelled = Effect.runSync(Deferred.make<void>())
-    const points = mortal(process, machine, plan, ending?.kind === "killed" ? ending.at : Number.POSITIVE_INFINITY, (point) => {
+    const points = mortal(process, machine, plan, ending?.kind === "killed" ? placeOf(plan, ending) : Number.POSITIVE_INFINITY, (point) => {
       events.push({ _tag: "Killed", atMillis: machine.nowMillis(), sitting, point })
     })
     inFlight = new Set()
     sent = 0
     onSent = () => {
-      if (ending?.kind !== "cancelled" || sent !== ending.at) return
+      if (ending?.kind !== "cancelled" || sent !== placeOf(plan, ending)) return
       events.push({ _tag: "Cancelled", atMillis: machine.nowMillis(), sitting })
       Deferred.unsafeDone(cancelled, Effect.void)
     }
@@ -260,7 +265,7 @@ export const run = async (plan: Plan, plant: Plant | null = null): Promise<Simul
     }
     // What is over has no more to do; a poll of it that is left would go on for ever.
     process.kill()
-    if (Exit.isFailure(exit)) throw new SimulatedDefect(exit.cause, events)
+    if (Exit.isFailure(exit)) throw new SimulatedDefect(exit.cause, events, upstream.calls.length, machine.nowMillis() - Machine.startMillis)
     const { state, stop } = exit.value
     events.push({ _tag: "Ended", atMillis: machine.nowMillis(), state, why: stop?.message ?? null })
     return state

@@ -1,0 +1,76 @@
+/** Whole runs under seeds: that nothing is wrong with them, that what is wrong would be found, and the command around them. */
+import { describe, expect, it } from "@effect/vitest"
+import * as Judgement from "../src/simulation/Judgement.js"
+import * as Plan from "../src/simulation/Plan.js"
+import { plants } from "../src/simulation/Plant.js"
+import * as Trace from "../src/simulation/Trace.js"
+import { harnessBinary, patience } from "./binary.js"
+
+const { harness } = harnessBinary()
+
+const records = 100
+
+describe("simulated runs", { timeout: 240_000 }, () => {
+  it("200 seeds: every record has one outcome, and none contradicts the upstream", async () => {
+    const kinds = { killed: 0, cancelled: 0, faults: 0, cluster: 0 }
+    for (let seed = 1; seed <= 200; seed++) {
+      const { events, plan, violations } = await Judgement.of(Plan.make(seed, records), null)
+      expect(violations, `seed ${seed}`).toEqual([])
+      kinds.killed += events.filter(({ _tag }) => _tag === "Killed").length
+      kinds.cancelled += events.filter(({ _tag }) => _tag === "Cancelled").length
+      kinds.faults += plan.faults.length
+      kinds.cluster += plan.owner === "cluster" ? 1 : 0
+    }
+    // They are no walk in the park.
+    for (const [kind, count] of Object.entries(kinds)) expect(count, kind).toBeGreaterThan(10)
+  })
+
+  it.each(Object.keys(plants))("the bug %s is found, and the plan that shows it is no larger", async (name) => {
+    const plant = plants[name] ?? null
+    let found: Judgement.Judgement | null = null
+    for (let seed = 1; seed <= 1000 && found === null; seed++) {
+      const judgement = await Judgement.of(Plan.make(seed, records), plant)
+      if (judgement.violations.length > 0) found = judgement
+    }
+    if (found === null) throw new Error(`${name} was not found`)
+    expect((await Judgement.of(found.plan, null)).violations, "without the bug").toEqual([])
+    const smallest = await Judgement.shrunk(found, plant, 2_000)
+    expect(smallest.violations.map(({ invariant }) => invariant)).toContain(found.violations[0]?.invariant)
+    expect(smallest.plan.rows.length).toBeLessThanOrEqual(found.plan.rows.length)
+  })
+
+  it.each(["fibers", "cluster"] as const)("the same seed does the same, event by event, with lanes as %s", async (owner) => {
+    const once = async () => Trace.lines((await Judgement.of(Plan.make(7, records, owner), null)).events)
+    const first = await once()
+    expect(first.length).toBeGreaterThan(records)
+    expect(await once()).toEqual(first)
+  })
+})
+
+describe("milepost-harness simulate", { timeout: patience }, () => {
+  it("deals seeds to processes, and says that everything held", async () => {
+    const { code, err, out } = await harness("simulate", "--seeds", "1..30", "--records", "20").ended
+    expect({ code, err }).toEqual({ code: 0, err: "" })
+    expect(out).toMatch(/^30 runs of 20 records, \d+ calls, .* in .* s\n30 passed, 0 failed\n$/)
+  })
+
+  it("tells a seed that failed, event by event, and how to see it again", async () => {
+    const { code, out } = await harness("simulate", "--seeds", "1..3", "--records", "20", "--plant", "outcome-before-call").ended
+    expect(code).toBe(1)
+    expect(out).toMatch(/seed 2 fails, agrees: \d+ .* is enrolled, and the upstream executed 0 calls for it/)
+    expect(out).toContain("  smallest: ")
+    expect(out).toMatch(/ s {2}settled {3}\d+ .*: enrolled/)
+    expect(out).toContain("again: milepost-harness simulate --seeds 2 --records 20 --plant outcome-before-call")
+  })
+
+  it.each([
+    [["--seeds", "9..3"], "--seeds: \"9..3\" is neither a number nor a range such as 1..1000"],
+    [["--records", "0"], "--records: \"0\" is not a whole number from 1"],
+    [["--lanes", "two"], "--lanes: \"two\" is none of cluster, fibers"],
+    [["--plant", "rust"], "--plant: \"rust\" is none of outcome-before-call, claim-not-flushed"]
+  ])("refuses %s in one line", async (flags, line) => {
+    const { code, err } = await harness("simulate", ...flags).ended
+    expect(code).toBe(2)
+    expect(err).toContain(line)
+  })
+})
