@@ -7,7 +7,6 @@
 import * as Outcome from "@milepost/core/Outcome"
 import type { Entry } from "@milepost/ledger/Entry"
 import type { Refusal, Run } from "@milepost/ledger/Run"
-import { ExitCode } from "../ExitCode.js"
 
 /**
  * Where a run is. `importing`, `ready` and `running` are what a run is while a process has it; a run that nobody has and
@@ -71,13 +70,5 @@ export const make = (run: Run, refusals: ReadonlyArray<Refusal>): Standing => {
 export const outcomeOf = (run: Pick<Run, "state" | "stop">, entry: Entry): Outcome.Outcome | null =>
   entry.outcome ?? (endedEarly(run) ? skippedBy(run.stop ?? { reason: "cancelled", message: "the run was ended" }) : null)
 
-/** Whether `bulk resume` has something to do. */
+/** Whether it can be gone on with. */
 export const isResumable = ({ state }: Pick<Standing, "state">): boolean => state !== "finished"
-
-/** What a run's end says to whoever started it. */
-export const exitCode = ({ counts, notSent, state }: Standing): ExitCode => {
-  if (state === "interrupted") return ExitCode.interrupted
-  if (state === "stopped") return ExitCode.stopped
-  if (counts.unknown > 0) return ExitCode.unknown
-  return counts.rejected + notSent > 0 ? ExitCode.rejected : ExitCode.done
-}

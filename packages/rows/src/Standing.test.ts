@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import { noCounts, type Refusal, type Run } from "@milepost/ledger/Run"
-import { ExitCode } from "../ExitCode.js"
 import * as Standing from "./Standing.js"
 
 const run = (more: Partial<Run>): Run => ({
@@ -57,17 +56,5 @@ describe("Standing", () => {
   it("a finished run of which a fuse kept something back counts as stopped", () => {
     const standing = Standing.make(run({ counts: { ...noCounts, enrolled: 7, skipped: 3 } }), [fuse])
     assert.deepInclude(standing, { state: "stopped", stop: { reason: "fuse", message: "310017: gone" } })
-    assert.strictEqual(Standing.exitCode(standing), ExitCode.stopped)
-  })
-
-  it.each([
-    ["all done", run({ counts: { ...noCounts, enrolled: 5, already_enrolled: 5 } }), ExitCode.done],
-    ["duplicates alone", run({ duplicates: 2, counts: { ...noCounts, enrolled: 8, skipped: 2 } }), ExitCode.done],
-    ["some rejected", run({ counts: { ...noCounts, enrolled: 9, rejected: 1 } }), ExitCode.rejected],
-    ["some unknown, which outweighs rejected", run({ counts: { ...noCounts, rejected: 1, unknown: 1 } }), ExitCode.unknown],
-    ["interrupted", run({ state: "interrupted", counts: { ...noCounts, rejected: 1, pending: 1 } }), ExitCode.interrupted],
-    ["stopped", run({ state: "stopped", counts: { ...noCounts, unknown: 1, pending: 1 } }), ExitCode.stopped]
-  ])("%s: the exit code says so", (_, ended, code) => {
-    assert.strictEqual(Standing.exitCode(Standing.make(ended, [])), code)
   })
 })

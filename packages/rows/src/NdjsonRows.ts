@@ -6,10 +6,10 @@
  */
 import { isUtf8 } from "node:buffer"
 import * as Effect from "effect/Effect"
-import * as Failure from "../Failure.js"
 import type { Reader } from "./CsvRows.js"
 import type { Batch, Column, Field, Header, Row } from "./Row.js"
 import { columns } from "./Row.js"
+import { HeaderUnusable } from "./RowsError.js"
 
 /** The longest line that is read, in bytes. */
 export const longestLine = 1_048_576
@@ -108,7 +108,9 @@ export const make = (file: string): Reader => {
       const rows: Array<Row> = []
       if (heldBytes > 0) finish(release(), rows)
       const last = batch(rows)
-      return seen === 0 ? Failure.input(`${file}: is empty; one JSON object a line is needed`) : Effect.succeed(last)
+      return seen === 0
+        ? new HeaderUnusable({ message: `${file}: is empty; one JSON object a line is needed`, column: null })
+        : Effect.succeed(last)
     })
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Reads a whole file without sending or keeping anything: what it asks for, what repeats, what is wrong with it.
+ * Reads a whole input without sending or keeping anything: what it asks for, what repeats, what is wrong with it.
  *
- * It is what `--dry-run` prints, five times as fast as bringing the file into a ledger, and counts the same.
+ * It is what a dry run tells, five times as fast as bringing the file into a ledger, and counts the same.
  */
 import type { PlatformError } from "@effect/platform/Error"
 import type * as FileSystem from "@effect/platform/FileSystem"
@@ -12,11 +12,11 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type * as Failure from "../Failure.js"
-import * as InputFile from "../input/InputFile.js"
-import * as Records from "../input/Records.js"
-import type { Column } from "../input/Row.js"
 import * as Duplicates from "./Duplicates.js"
+import * as Records from "./Records.js"
+import type { Column } from "./Row.js"
+import type { ColumnMissing, HeaderUnusable } from "./RowsError.js"
+import type * as Source from "./Source.js"
 
 /** Calls to one target in one period. */
 export interface Destination {
@@ -27,7 +27,7 @@ export interface Destination {
   readonly calls: number
 }
 
-/** What a file asks for. */
+/** What an input asks for. */
 export interface Plan {
   readonly rows: number
   /** Calls that will be made: one a period of every good row, but for those that repeat an earlier one. */
@@ -39,24 +39,12 @@ export interface Plan {
   readonly badExamples: ReadonlyArray<string>
   /** Calls by target and period, most first. */
   readonly destinations: ReadonlyArray<Destination>
-  /** Flags that a column of the file overrules. */
-  readonly overruled: ReadonlyArray<string>
+  /** Columns that the source has itself, though a value was to be filled in for them. */
+  readonly overruled: ReadonlyArray<Column>
 }
 
 /** How many reasons a plan repeats. */
 export const examplesKept = 10
-
-const flagOf: ReadonlyArray<readonly [Column, string, (defaults: Records.Defaults) => boolean]> = [
-  ["targetGroupId", "--group", (defaults) => defaults.targetGroupId !== undefined],
-  ["targetId", "--target", (defaults) => defaults.targetId !== undefined],
-  ["periodName", "--period", (defaults) => defaults.periodNames.length > 0],
-  ["initialBalance", "--initial-balance", (defaults) => defaults.initialBalance !== undefined],
-  ["resetStreakStatus", "--reset-streak", (defaults) => defaults.resetStreakStatus !== undefined]
-]
-
-/** Flags that a column of the file overrules. */
-export const overruled = (defaults: Records.Defaults, positions: ReadonlyMap<Column, number>): ReadonlyArray<string> =>
-  flagOf.filter(([column, , isGiven]) => isGiven(defaults) && positions.has(column)).map(([, flag]) => flag)
 
 const periodOf = (request: Request): string | null =>
   request._tag === "Unenrollment" ? null : Enrollment.periodOf(request)
@@ -68,12 +56,12 @@ interface Place {
   calls: number
 }
 
-/** Reads the file from end to end; fails only where it cannot be read as a whole. */
-export const make = (
-  file: InputFile.InputFile,
+/** Reads the source from end to end; fails only where it cannot be read as a whole. */
+export const make = <E, R>(
+  source: Source.Source<E, R>,
   operation: Operation,
   defaults: Records.Defaults
-): Effect.Effect<Plan, Failure.Refused | PlatformError, FileSystem.FileSystem | Scope.Scope> =>
+): Effect.Effect<Plan, ColumnMissing | E | HeaderUnusable | PlatformError, FileSystem.FileSystem | R | Scope.Scope> =>
   Effect.gen(function*() {
     const finder = yield* Duplicates.make
     const requests = Records.reader(operation, defaults)
@@ -91,11 +79,11 @@ export const make = (
       finder.add(request.customerId, name)
     }
 
-    yield* Stream.runForEach(InputFile.batches(file), (batch) =>
+    yield* Stream.runForEach(source.batches(() => undefined), (batch) =>
       Effect.gen(function*() {
         if (positions === null) {
           positions = batch.header.positions
-          yield* Records.complete(file.name, batch.header, defaults)
+          yield* Records.complete(source.name, batch.header, defaults)
         }
         for (const row of batch.rows) {
           rows += 1
@@ -125,6 +113,6 @@ export const make = (
       badRows,
       badExamples,
       destinations,
-      overruled: overruled(defaults, positions ?? new Map())
+      overruled: Records.overruled(defaults, positions ?? new Map())
     }
   })

@@ -8,9 +8,9 @@
 import { isUtf8 } from "node:buffer"
 import { Parser } from "csv-parse"
 import * as Effect from "effect/Effect"
-import * as Failure from "../Failure.js"
 import type { Batch, Column, Field, Header, Row } from "./Row.js"
 import { columns } from "./Row.js"
+import { HeaderUnusable } from "./RowsError.js"
 
 /** The longest record that is read, in characters: a quote left open costs at most this much reading ahead. */
 export const longestRecord = 1_048_576
@@ -47,14 +47,14 @@ const problems: Readonly<Record<string, string>> = {
 }
 
 /** Finds the columns in a header line; names are compared without case and surrounding blanks. */
-export const header = (file: string, cells: ReadonlyArray<string>, bytes: Uint8Array): Effect.Effect<Header, Failure.Refused> => {
+export const header = (file: string, cells: ReadonlyArray<string>, bytes: Uint8Array): Effect.Effect<Header, HeaderUnusable> => {
   const positions = new Map<Column, number>()
   for (const [index, cell] of cells.entries()) {
     const column = columns.find((name) => name.toLowerCase() === cell.trim().toLowerCase())
     if (column === undefined) continue
     const earlier = positions.get(column)
     if (earlier !== undefined) {
-      return Failure.input(`${file}: line 1: the columns ${earlier} and ${index + 1} are both named ${column}`, column)
+      return new HeaderUnusable({ message: `${file}: line 1: the columns ${earlier} and ${index + 1} are both named ${column}`, column })
     }
     positions.set(column, index + 1)
   }
@@ -64,7 +64,7 @@ export const header = (file: string, cells: ReadonlyArray<string>, bytes: Uint8A
     const hint = other === undefined
       ? `it has ${cells.map((cell) => JSON.stringify(cell.trim().slice(0, 40))).slice(0, 12).join(", ")}`
       : `it seems to be separated by ${JSON.stringify(other)}: export it with commas`
-    return Failure.input(`${file}: line 1: there is no column customerId; ${hint}`, "customerId")
+    return new HeaderUnusable({ message: `${file}: line 1: there is no column customerId; ${hint}`, column: "customerId" })
   }
   return Effect.succeed({ names: cells.map((cell) => cell.trim()), positions, bytes })
 }
@@ -102,8 +102,8 @@ const cellsRow = (head: Header, line: number, cells: ReadonlyArray<string>, byte
 
 /** A reader of one file: feed it chunks in order, then end it. */
 export interface Reader {
-  readonly push: (chunk: Uint8Array) => Effect.Effect<Batch | null, Failure.Refused>
-  readonly end: Effect.Effect<Batch | null, Failure.Refused>
+  readonly push: (chunk: Uint8Array) => Effect.Effect<Batch | null, HeaderUnusable>
+  readonly end: Effect.Effect<Batch | null, HeaderUnusable>
 }
 
 interface ParsedRecord {
@@ -166,7 +166,7 @@ export const make = (file: string): Reader => {
     return { line: at, bytes: raw.subarray(blank) }
   }
 
-  const drain = (rows: Array<Row>): Effect.Effect<void, Failure.Refused> => {
+  const drain = (rows: Array<Row>): Effect.Effect<void, HeaderUnusable> => {
     let index = 0
     const records = run.parsed.splice(0)
     const rest = (): void => {
@@ -190,9 +190,9 @@ export const make = (file: string): Reader => {
   }
 
   /** Gives up the first line of a broken record, as far as it has been read, and starts again behind it. */
-  const skipLine = (error: CodedError, rows: Array<Row>): Effect.Effect<void, Failure.Refused> => {
+  const skipLine = (error: CodedError, rows: Array<Row>): Effect.Effect<void, HeaderUnusable> => {
     const problem = problems[error.code ?? ""] ?? "is not valid CSV"
-    if (head === null) return Failure.input(`${file}: line 1: the header ${problem}`)
+    if (head === null) return new HeaderUnusable({ message: `${file}: line 1: the header ${problem}`, column: null })
     const end = held.indexOf(newline, leadingLineEnds(held))
     const { bytes, line: at } = take(end === -1 ? held.length : end + 1)
     broken = { problem: `line ${at}: ${problem}`, line: at, parts: [bytes] }
@@ -221,7 +221,7 @@ export const make = (file: string): Reader => {
     return chunk.subarray(end + 1)
   }
 
-  const feed = (chunk: Uint8Array, rows: Array<Row>): Effect.Effect<void, Failure.Refused> =>
+  const feed = (chunk: Uint8Array, rows: Array<Row>): Effect.Effect<void, HeaderUnusable> =>
     Effect.gen(function*() {
       let next = chunk
       while (true) {
@@ -259,7 +259,9 @@ export const make = (file: string): Reader => {
         if (held.length > 0) yield* feed(held, rows)
       }
       mended(rows)
-      if (head === null) return yield* Failure.input(`${file}: is empty; a header row with customerId is needed`)
+      if (head === null) {
+        return yield* new HeaderUnusable({ message: `${file}: is empty; a header row with customerId is needed`, column: null })
+      }
       return batch(rows)
     })
   }

@@ -7,11 +7,10 @@ import * as LibsqlLedger from "@milepost/ledger/LibsqlLedger"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
-import * as InputFile from "../input/InputFile.js"
-import type * as Records from "../input/Records.js"
 import * as Import from "./Import.js"
+import * as InputFile from "./InputFile.js"
 import * as Plan from "./Plan.js"
-import type { RunOptions } from "./RunOptions.js"
+import type * as Records from "./Records.js"
 
 const defaults: Records.Defaults = {
   targetGroupId: Either.getOrThrow(Ids.targetGroupId(1)),
@@ -19,16 +18,6 @@ const defaults: Records.Defaults = {
   periodNames: ["P", "Q"],
   initialBalance: undefined,
   resetStreakStatus: undefined
-}
-
-const options: RunOptions = {
-  source: null,
-  upstream: { name: "", key: "" },
-  defaults: { periodNames: [] },
-  rate: null,
-  concurrency: null,
-  maxErrors: null,
-  fuse: true
 }
 
 /** A folder with a ledger in it. */
@@ -43,7 +32,7 @@ const opened = (path: string) => InputFile.open({ path, name: "in.csv", format: 
 
 const imported = (file: InputFile.InputFile, watch: (rows: number) => Effect.Effect<void> = () => Effect.void) =>
   Effect.flatMap(Ledger, (ledger) =>
-    Import.run({ ledger, run: "r", operation: "enroll", file, defaults, options, watch, overruled: () => undefined }))
+    Import.run({ ledger, run: "r", operation: "enroll", source: file, defaults, options: null, watch, overruled: () => undefined }))
 
 const line = FastCheck.oneof(
   FastCheck.integer({ min: 1, max: 9 }).map(String),

@@ -1,5 +1,5 @@
 /**
- * Brings a file into a ledger, once and for good: every row with its original bytes, and the calls that it asks for.
+ * Brings an input into a ledger, once and for good: every row with its original bytes, and the calls that it asks for.
  *
  * What is read is written in batches, each with a checkpoint. An import that was cut off is gone on with by reading the
  * file again; what is in already is left out, and a file that has changed meanwhile is noticed.
@@ -13,16 +13,14 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
-import type * as Failure from "../Failure.js"
-import * as InputFile from "../input/InputFile.js"
-import * as Records from "../input/Records.js"
-import type { Batch } from "../input/Row.js"
-import * as Plan from "./Plan.js"
-import type { RunOptions } from "./RunOptions.js"
+import * as Records from "./Records.js"
+import type { Batch, Column } from "./Row.js"
+import type { RowsError } from "./RowsError.js"
+import type * as Source from "./Source.js"
 
-/** What an import can meet. */
+/** What an import can meet, beside what its source can. */
 export type Error =
-  | Failure.Refused
+  | RowsError
   | InputChanged
   | LedgerBusy
   | LedgerDamaged
@@ -31,18 +29,18 @@ export type Error =
   | WrongState
 
 /** What is imported into which run. */
-export interface Options {
+export interface Options<E = never, R = never> {
   readonly ledger: Ledger.Service
   readonly run: string
   readonly operation: Operation
-  readonly file: InputFile.InputFile
+  readonly source: Source.Source<E, R>
   readonly defaults: Records.Defaults
-  /** Kept with the run. */
-  readonly options: RunOptions
-  /** Told how many rows are in the ledger, and how much of the file has been read. */
+  /** Kept with the run as it is. */
+  readonly options: unknown
+  /** Told how many rows are in the ledger, and which share of the source has been read. */
   readonly watch: (rows: number, share: number) => Effect.Effect<void>
-  /** Told which flags a column of the file overrules. */
-  readonly overruled: (flags: ReadonlyArray<string>) => void
+  /** Told which columns the source has itself, though a value was to be filled in for them. */
+  readonly overruled: (columns: ReadonlyArray<Column>) => void
 }
 
 /** Customers are dealt to so many lanes. */
@@ -85,12 +83,11 @@ export const fingerprint = (
     return { size: seen.bytes(), sha256: seen.sha256() }
   })
 
-/** Imports a file, or goes on with it; the run is ready to be sent when this returns. */
-export const run = (options: Options): Effect.Effect<Run, Error, FileSystem.FileSystem> =>
+/** Imports a source, or goes on with it; the run is ready to be sent when this returns. */
+export const run = <E = never, R = never>(options: Options<E, R>): Effect.Effect<Run, E | Error, R> =>
   Effect.gen(function*() {
-    const { defaults, file, ledger, operation, run: id, watch } = options
-    const files = yield* FileSystem.FileSystem
-    const size = yield* Effect.orElseSucceed(Effect.map(files.stat(file.path), (info) => Number(info.size)), () => null)
+    const { defaults, ledger, operation, run: id, source, watch } = options
+    const size = yield* source.size
     const requests = Records.reader(operation, defaults)
     let begun: Run | null = null
     let seen = digest({ bytes: 0, sha256: null })
@@ -109,11 +106,11 @@ export const run = (options: Options): Effect.Effect<Run, Error, FileSystem.File
 
     const begin = (batch: Batch): Effect.Effect<Run, Error> =>
       Effect.zipRight(
-        Records.complete(file.name, batch.header, defaults),
+        Records.complete(source.name, batch.header, defaults),
         ledger.begin({
           id,
           operation,
-          input: { name: file.name, format: file.format, header: batch.header.bytes, size },
+          input: { name: source.name, format: source.format, header: batch.header.bytes, size },
           options: options.options,
           lanes,
           parent: null
@@ -127,12 +124,12 @@ export const run = (options: Options): Effect.Effect<Run, Error, FileSystem.File
       else seen.add(chunk)
     }
 
-    yield* Stream.runForEach(InputFile.batches(file, follow), (batch) =>
+    yield* Stream.runForEach(source.batches(follow), (batch) =>
       Effect.gen(function*() {
         if (begun === null) {
           begun = yield* begin(batch)
           seen = digest(begun.checkpoint)
-          options.overruled(Plan.overruled(defaults, batch.header.positions))
+          options.overruled(Records.overruled(defaults, batch.header.positions))
           for (const chunk of early.splice(0)) seen.add(chunk)
         }
         const done = begun.checkpoint.row
@@ -145,7 +142,7 @@ export const run = (options: Options): Effect.Effect<Run, Error, FileSystem.File
           held.push({ row, line: read.line, bytes: read.bytes.slice(), problem: Either.isLeft(record) ? record.left : null, calls })
           if (held.length >= batchRows) yield* write
         }
-        if (seen.hasChanged()) return yield* new InputChanged({ run: id, input: file.name, difference: "sha256" })
+        if (seen.hasChanged()) return yield* new InputChanged({ run: id, input: source.name, difference: "sha256" })
       }))
     yield* write
     const input = { size: seen.bytes(), sha256: seen.sha256() }

@@ -1,7 +1,7 @@
 /**
- * From a row to what it asks for: one enrolment, or one for each `--period`.
+ * From a row to what it asks for: one enrolment, or one for each default period.
  *
- * Columns win; flags fill the columns that the file does not have. What is wrong is said with line, column and value.
+ * Columns win; defaults fill the columns that the file does not have. What is wrong is said with line, column and value.
  */
 import * as Enrollment from "@milepost/core/Enrollment"
 import * as Ids from "@milepost/core/Ids"
@@ -9,10 +9,10 @@ import * as Unenrollment from "@milepost/core/Unenrollment"
 import type { Request } from "@milepost/ledger/Entry"
 import type { Operation } from "@milepost/ledger/Run"
 import * as Either from "effect/Either"
-import * as Failure from "../Failure.js"
 import type { Column, Field, Header, Readable, Row } from "./Row.js"
+import { ColumnMissing } from "./RowsError.js"
 
-/** What flags fill in where the file has no such column. */
+/** What is filled in where the input has no such column. */
 export interface Defaults {
   readonly targetGroupId: Ids.TargetGroupId | undefined
   readonly targetId: Ids.TargetId | undefined
@@ -47,7 +47,7 @@ export const resetStreakStatus = (field: Field): Either.Either<boolean | undefin
     : Either.left(Ids.invalid("resetStreakStatus", textOf(field), "is neither true nor false"))
 }
 
-/** A field of a row, or what flags fill in where the file has no such column. */
+/** A field of a row, or what is filled in where the input has no such column. */
 const filled = <A>(
   field: Field,
   given: A | undefined,
@@ -125,15 +125,23 @@ export const reader = (
       : Either.mapLeft(read(row, defaults), (error) => where(header, row, error))
 }
 
-/** Checks that columns and flags together name a target for every row; CSV only, NDJSON rows differ from each other. */
-export const complete = (file: string, header: Header, defaults: Defaults): Either.Either<void, Failure.Refused> => {
+/** Checks that columns and defaults together name a target for every row; CSV only, NDJSON rows differ from each other. */
+export const complete = (input: string, header: Header, defaults: Defaults): Either.Either<void, ColumnMissing> => {
   if (header.positions.size === 0) return Either.void
-  const lacks = (column: Column, flag: string): Failure.Refused =>
-    Failure.input(`${file}: there is no column ${column}: add it, or give ${flag} for all rows`, flag)
-  if (defaults.targetGroupId === undefined && !header.positions.has("targetGroupId")) {
-    return Either.left(lacks("targetGroupId", "--group"))
-  }
-  return defaults.targetId === undefined && !header.positions.has("targetId")
-    ? Either.left(lacks("targetId", "--target"))
-    : Either.void
+  const lacks = (column: Column): Either.Either<void, ColumnMissing> => Either.left(new ColumnMissing({ input, column }))
+  if (defaults.targetGroupId === undefined && !header.positions.has("targetGroupId")) return lacks("targetGroupId")
+  return defaults.targetId === undefined && !header.positions.has("targetId") ? lacks("targetId") : Either.void
 }
+
+/** The columns that a value is filled in for. */
+const given: ReadonlyArray<readonly [Column, (defaults: Defaults) => boolean]> = [
+  ["targetGroupId", (defaults) => defaults.targetGroupId !== undefined],
+  ["targetId", (defaults) => defaults.targetId !== undefined],
+  ["periodName", (defaults) => defaults.periodNames.length > 0],
+  ["initialBalance", (defaults) => defaults.initialBalance !== undefined],
+  ["resetStreakStatus", (defaults) => defaults.resetStreakStatus !== undefined]
+]
+
+/** The columns for which a value was to be filled in, and which the input has itself. */
+export const overruled = (defaults: Defaults, positions: ReadonlyMap<Column, number>): ReadonlyArray<Column> =>
+  given.filter(([column, isGiven]) => isGiven(defaults) && positions.has(column)).map(([column]) => column)
