@@ -29,7 +29,7 @@ import * as Failure from "../Failure.js"
 import type { Flags, Invocation } from "../Invocation.js"
 import { count, Output } from "../output/Output.js"
 import { byFlag, type Service as SettingsService, Settings } from "../settings/Settings.js"
-import * as Amount from "../settings/Amount.js"
+import * as Amount from "@milepost/engine/Amount"
 import * as Upstream from "../settings/Upstream.js"
 import * as Target from "./Target.js"
 

@@ -1,5 +1,5 @@
 /** Amounts as people write them: durations, rates, counts. */
-import * as Fuse from "@milepost/engine/Fuse"
+import * as Fuse from "./Fuse.js"
 import * as Option from "effect/Option"
 
 const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, min: 60_000, h: 3_600_000 }
