@@ -42,7 +42,8 @@ export class DeskClosed extends Data.TaggedError("DeskClosed")<{ readonly path: 
 /** The socket beside the data. */
 export const socketOf = (data: string): string => `${data}/keys.sock`
 
-const shown = ({ hash: _, ...key }: ApiKey.ApiKey): Shown => key
+const shown = ({ createdMillis, id, name, orgs, perMinute, revokedMillis, targetGroups }: ApiKey.ApiKey): Shown =>
+  ({ id, name, orgs, targetGroups, perMinute, createdMillis, revokedMillis })
 
 /** Does what is asked for. */
 export const fulfil = (keys: Keys, wish: Wish): Effect.Effect<Reply> => {

@@ -82,7 +82,7 @@ export const make: Effect.Effect<Service, Store.StoreFailed, SqlClient> = Effect
         keep(key)
         return made
       }),
-    list: Effect.sync(() => [...keys.values()].reverse()),
+    list: Effect.sync(() => [...keys.values()].toReversed()),
     revoke: (id) =>
       Effect.gen(function*() {
         const key = keys.get(id)

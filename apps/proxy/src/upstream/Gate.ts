@@ -134,6 +134,8 @@ export const make = (options: {
 
     const takePlace = (at: number): boolean => {
       if (!hasTurn(at) || !concurrency.tryTake()) return false
+      // A turn that waited for somebody to take it: the next one is counted from now, or two calls would try an upstream that is down.
+      if (breaker !== null && turn !== null && turn < at) pace.turn(at)
       turn = null
       return true
     }
