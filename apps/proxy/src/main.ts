@@ -1,9 +1,11 @@
 /**
  * The composition root: which files, which sockets, which signals. Nothing else in this app provides a layer.
  */
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
 import * as FileSystem from "@effect/platform/FileSystem"
 import type { SqlClient } from "@effect/sql/SqlClient"
+import * as Lanes from "@milepost/engine/Lanes"
 import type { Ledger } from "@milepost/ledger/Ledger"
 import * as LibsqlLedger from "@milepost/ledger/LibsqlLedger"
 import * as Simulator from "@milepost/simulator/Simulator"
@@ -115,6 +117,8 @@ const serve = (
     const metrics = Metrics.make()
     const services = Layer.mergeAll(
       Layer.succeed(Log.Log, log),
+      Lanes.layerInProcess,
+      NodeHttpServer.layerContext,
       Layer.mapError(Keys.layer, ({ message }) => setting("MILEPOST_PROXY_DATA", message)),
       Upstreams.layer({
         orgs: settings.orgs,
@@ -127,8 +131,8 @@ const serve = (
       const stopped = yield* untilStopped
       yield* reloading(orgs)
       const serving = yield* Effect.mapError(
-        Serve.serve({ host: settings.host, port: settings.port, data: settings.data, metrics, nowMillis }),
-        ({ message }) => new Refused({ setting: "MILEPOST_PROXY_PORT", message })
+        Serve.serve({ ...settings, metrics, nowMillis }),
+        (error) => new Refused({ setting: error._tag === "CannotListen" ? "MILEPOST_PROXY_PORT" : "MILEPOST_PROXY_DATA", message: error.message })
       )
       yield* announce(serving.url)
       log.write("info", "listening", { url: serving.url, orgs: settings.orgs.map(({ id }) => id).join(",") })

@@ -61,7 +61,7 @@ describe("milepost-proxy", () => {
     const wrong: ReadonlyArray<readonly [Readonly<Record<string, string>>, ReadonlyArray<string>, RegExp]> = [
       [{}, ["serve"], /^MILEPOST_PROXY_ORG: is not set/],
       [{ ...upstream("eu"), MILEPOST_PROXY_PORT: "x" }, [], /^MILEPOST_PROXY_PORT: "x" is not/],
-      [{ ...upstream("eu"), MILEPOST_PROXY_DATA: "/proc/nowhere" }, [], /^MILEPOST_PROXY_DATA: /],
+      [{ ...upstream("eu"), MILEPOST_PROXY_DATA: "/dev/null/nowhere" }, [], /^MILEPOST_PROXY_DATA: /],
       [{}, ["keys", "create", "--name", "a", "--org", "a/b"], /^--org: "a\/b" is no/],
       [{}, ["keys", "create", "--name", "a", "--org", "a", "--group", "0"], /^--group: /],
       [{}, ["keys", "revoke", "key_none"], /^ID: there is no key/],

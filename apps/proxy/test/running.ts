@@ -1,6 +1,8 @@
 /** A proxy in this process, on a free port of this machine, before a simulator on another. */
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
 import { afterEach } from "@effect/vitest"
+import * as Lanes from "@milepost/engine/Lanes"
 import { Ledger } from "@milepost/ledger/Ledger"
 import * as LibsqlLedger from "@milepost/ledger/LibsqlLedger"
 import * as Simulator from "@milepost/simulator/Simulator"
@@ -67,6 +69,7 @@ export interface Options {
   readonly orgs?: ReadonlyArray<Readonly<Record<string, string>>>
   readonly queue?: number
   readonly data?: string
+  readonly uploadBytes?: number
   readonly simulatorUrl?: string
 }
 
@@ -103,7 +106,8 @@ export const start = async (options: Options = {}): Promise<Running> => {
   const services = Layer.mergeAll(
     keysLayer,
     Layer.succeed(Log.Log, log),
-    NodeFileSystem.layer,
+    Lanes.layerInProcess,
+    NodeHttpServer.layerContext,
     Upstreams.layer({
       orgs,
       queue: options.queue ?? 1_000,
@@ -113,13 +117,13 @@ export const start = async (options: Options = {}): Promise<Running> => {
   ).pipe(Layer.provideMerge(file))
   const context = await within(Layer.build(services))
   const serving = await within(Effect.provide(
-    Serve.serve({ host: "127.0.0.1", port: 0, data, metrics, nowMillis: () => performance.now() }),
+    Serve.serve({ host: "127.0.0.1", port: 0, data, uploadBytes: options.uploadBytes ?? 10_000_000, retentionDays: 30, metrics, nowMillis: () => performance.now() }),
     context
   ))
   const keys = Context.get(context, Keys)
   const stop = async (): Promise<void> => {
     running.delete(stop)
-    await Effect.runPromise(Scope.close(scope, Exit.void))
+    await Effect.runPromise(Effect.zipRight(Effect.timeoutOption(serving.drain, "5 seconds"), Scope.close(scope, Exit.void)))
   }
   running.add(stop)
   return {

@@ -28,6 +28,8 @@ export interface Upstream {
     customerId: number,
     program: Effect.Effect<A, E, Transport.Transport>
   ) => Effect.Effect<A, Busy | E>
+  /** Why a program that came now would not be begun; `null` where it would. */
+  readonly refusal: () => Busy | null
   /** The calls of a job, in turn with those of everybody else for the same customer. */
   readonly job: () => Gate.JobCalls
   /** How many programs are inside, waiting or at work. */
@@ -45,8 +47,8 @@ const longestWaitMillis = 10_000
 /** How interactive calls are repeated: few times, within one wait of a person. */
 const policy = (): RetryPolicy.Service => RetryPolicy.make({ maxAttempts: 4, deadline: longestMillis })
 
-const busy = (reason: Busy["reason"], message: string, retryAfterMillis: number): Effect.Effect<never, Busy> =>
-  Effect.fail({ _tag: "Busy", reason, message, retryAfterMillis })
+const busy = (reason: Busy["reason"], message: string, retryAfterMillis: number): Busy =>
+  ({ _tag: "Busy", reason, message, retryAfterMillis })
 
 /** An upstream over a transport; `queue` programs are let in at most. */
 export const make = (options: {
@@ -62,7 +64,7 @@ export const make = (options: {
     let inside = 0
 
     /** Why somebody who comes now is not let in; `null` where he is. */
-    const refusal = (): Effect.Effect<never, Busy> | null => {
+    const refusal = (): Busy | null => {
       const down = gate.closed()
       if (down !== null) {
         return busy("Down", `The upstream of organisation ${org.id} is taken for down: ${down.why}. The call was not sent.`, down.retryAfterMillis)
@@ -80,10 +82,11 @@ export const make = (options: {
       org: () => org,
       gate,
       inside: () => inside,
+      refusal,
       call: <A, E>(customerId: number, program: Effect.Effect<A, E, Transport.Transport>) =>
         Effect.suspend((): Effect.Effect<A, Busy | E> => {
           const refused = refusal()
-          if (refused !== null) return refused
+          if (refused !== null) return Effect.fail(refused)
           inside += 1
           return Effect.ensuring(
             Turnstile.through(turnstile, customerId, Effect.provide(program, context)),
