@@ -47,6 +47,8 @@ export interface Running {
   readonly logged: () => string
   readonly drain: () => Promise<void>
   readonly stop: () => Promise<void>
+  /** Ends the proxy and leaves the simulator. */
+  readonly stopServing: () => Promise<void>
   /** The folder of its data, to start another one on. */
   readonly data: string
   readonly ledger: Context.Tag.Service<Ledger>
@@ -75,12 +77,13 @@ export interface Options {
 
 /** Starts a proxy; it ends with the test. */
 export const start = async (options: Options = {}): Promise<Running> => {
+  const simulation = Effect.runSync(Scope.make())
   const scope = Effect.runSync(Scope.make())
   const within = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> => Effect.runPromise(Scope.extend(effect, scope))
   const world = options.world ?? World.conformance
   const simulator = await Effect.runPromise(Simulator.make(world, options.simulation))
   const simulatorUrl = options.simulatorUrl ??
-    (await within(Effect.provideService(SimulatorServer.serve(), Simulator.Simulator, simulator))).url
+    (await Effect.runPromise(Scope.extend(Effect.provideService(SimulatorServer.serve(), Simulator.Simulator, simulator), simulation))).url
   const data = options.data ?? Fs.mkdtempSync(NodePath.join(Os.tmpdir(), "milepost-proxy-"))
   folders.add(data)
   const orgs = await Effect.runPromise(
@@ -121,9 +124,16 @@ export const start = async (options: Options = {}): Promise<Running> => {
     context
   ))
   const keys = Context.get(context, Keys)
+  let isServing = true
+  const stopServing = async (): Promise<void> => {
+    if (!isServing) return
+    isServing = false
+    await Effect.runPromise(Effect.zipRight(Effect.timeoutOption(serving.drain, "5 seconds"), Scope.close(scope, Exit.void)))
+  }
   const stop = async (): Promise<void> => {
     running.delete(stop)
-    await Effect.runPromise(Effect.zipRight(Effect.timeoutOption(serving.drain, "5 seconds"), Scope.close(scope, Exit.void)))
+    await stopServing()
+    await Effect.runPromise(Scope.close(simulation, Exit.void))
   }
   running.add(stop)
   return {
@@ -141,7 +151,8 @@ export const start = async (options: Options = {}): Promise<Running> => {
     revoke: (id) => Effect.runPromise(keys.revoke(id)),
     logged: () => text,
     drain: () => Effect.runPromise(serving.drain),
-    stop
+    stop,
+    stopServing
   }
 }
 

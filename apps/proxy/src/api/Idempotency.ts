@@ -6,10 +6,8 @@
  */
 import { SqlClient } from "@effect/sql/SqlClient"
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Layer from "effect/Layer"
 import { createHash } from "node:crypto"
 import * as Store from "../Store.js"
 import * as Problem from "./Problem.js"
@@ -32,9 +30,6 @@ export interface Service {
     answer: Effect.Effect<Answer, Problem.Problem, R>
   ) => Effect.Effect<Answer, Problem.Problem, R>
 }
-
-/** Keeps first answers. */
-export class Idempotency extends Context.Tag("@milepost/proxy/Idempotency")<Idempotency, Service>() {}
 
 /** What makes two requests the same: route and body. */
 export const fingerprint = (...parts: ReadonlyArray<string>): string => {
@@ -104,6 +99,3 @@ export const make: Effect.Effect<Service, Store.StoreFailed, SqlClient> = Effect
       )
   }
 })
-
-/** Keeps first answers in the file, as a layer. */
-export const layer: Layer.Layer<Idempotency, Store.StoreFailed, SqlClient> = Layer.effect(Idempotency, make)

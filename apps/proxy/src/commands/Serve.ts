@@ -47,7 +47,7 @@ export const serve = (
     const bodies = yield* Bodies.make(nowMillis)
     const allowance = Allowance.make()
     const dropIn = yield* DropIn.make({ keys, upstreams, allowance, bodies, metrics, nowMillis })
-    const jobs = yield* Jobs.make({ upstreams, log, retentionMillis: options.retentionDays * 86_400_000 })
+    const jobs = yield* Jobs.make({ upstreams, log, ended: metrics.ended, retentionMillis: options.retentionDays * 86_400_000 })
     let isDraining = false
     const native = yield* Native.make({
       keys,

@@ -8,7 +8,7 @@ import * as ApiError from "@milepost/core/ApiError"
 import * as Attempts from "@milepost/core/Attempts"
 import * as Decode from "@milepost/core/Decode"
 import type * as Ids from "@milepost/core/Ids"
-import type { CallError } from "@milepost/core/Outcome"
+import * as Outcome from "@milepost/core/Outcome"
 import * as TargetGroups from "@milepost/core/TargetGroups"
 import type * as Transport from "@milepost/core/Transport"
 import * as Wire from "@milepost/core/Wire"
@@ -45,6 +45,15 @@ export interface Options {
   readonly nowMillis: () => number
 }
 
+/** A request whose key opens its organisation. */
+interface Granted<R> {
+  readonly key: ApiKey.ApiKey
+  readonly route: R
+  readonly upstream: Upstream
+  /** The caller's trace context, for the upstream; the transport refuses what is none. */
+  readonly traceparent: string | undefined
+}
+
 /** The largest body that is read: the documented one has some hundred bytes. */
 const mostBytes = 65_536
 
@@ -72,7 +81,7 @@ const noOrg = (none: Access.NoOrg): Envelope.Answer => {
 }
 
 const answerOf = <A>(
-  attempted: Attempts.Attempted<A, CallError>,
+  attempted: Attempts.Attempted<A, Outcome.CallError>,
   onSuccess: (value: A) => Envelope.Answer
 ): Envelope.Answer => Either.match(attempted.result, { onLeft: Envelope.failed, onRight: onSuccess })
 
@@ -129,7 +138,7 @@ export const make = (options: Options): Effect.Effect<DropIn> =>
     const record = (
       res: ServerResponse,
       headers: Envelope.Answer["headers"],
-      { key, route, upstream }: { readonly key: ApiKey.ApiKey; readonly route: Route.RecordCall; readonly upstream: Upstream },
+      { key, route, traceparent, upstream }: Granted<Route.RecordCall>,
       text: string
     ): void => {
       const found = recordOf(route, text)
@@ -152,10 +161,11 @@ export const make = (options: Options): Effect.Effect<DropIn> =>
             method: "POST",
             path: `/targetGroups/${targetGroupId}/targets/${targetId}/${operation === "enroll" ? "enroll" : "unEnroll"}`,
             body: found.body,
-            customerId: found.customerId
+            customerId: found.customerId,
+            traceparent
           }),
           (attempted) => {
-            metrics.ended(org, Either.isRight(attempted.result) ? `${operation}ed` : attempted.result.left.disposition)
+            metrics.ended(org, Outcome.fromAttempted(operation === "enroll" ? "enrolled" : "unenrolled", attempted).outcome)
             return answerOf(attempted, Envelope.accepted)
           }
         )
@@ -165,7 +175,7 @@ export const make = (options: Options): Effect.Effect<DropIn> =>
     const lookUp = (
       res: ServerResponse,
       headers: Envelope.Answer["headers"],
-      { key, route, upstream }: { readonly key: ApiKey.ApiKey; readonly route: Route.LookUp; readonly upstream: Upstream }
+      { key, route, traceparent, upstream }: Granted<Route.LookUp>
     ): void => {
       const { customerId, includeInactive, includeInactiveTargets, targetRuleId } = route
       if (customerId === null || targetRuleId === null) return write(res, { ...Envelope.documented(ApiError.InvalidInput.row), headers })
@@ -176,7 +186,7 @@ export const make = (options: Options): Effect.Effect<DropIn> =>
         targetRuleId: targetRuleId as Ids.TargetId | undefined
       })
       const program = Attempts.run((transport, timeoutMillis) =>
-        Effect.flatMap(transport.send({ ...request, timeoutMillis }), (response) =>
+        Effect.flatMap(transport.send({ ...request, timeoutMillis, traceparent }), (response) =>
           Either.map(Decode.envelope(response), () => response.body))
       )
       respond(res, headers, upstream, customerId, Effect.map(program, (attempted) =>
@@ -203,12 +213,14 @@ export const make = (options: Options): Effect.Effect<DropIn> =>
         return write(res, { ...answer, headers: { ...headers, ...answer.headers } })
       }
       exchange.org = upstream.org().id
-      if (route._tag === "LookUp") return lookUp(res, headers, { key, route, upstream })
+      const trace = req.headers["traceparent"]
+      const traceparent = typeof trace === "string" ? trace : undefined
+      if (route._tag === "LookUp") return lookUp(res, headers, { key, route, traceparent, upstream })
       if (!json.test(req.headers["content-type"] ?? "")) {
         return write(res, Envelope.own(415, "The body must be application/json.", headers))
       }
       bodies.read(req, mostBytes, (body) => {
-        if (body._tag === "Whole") return record(res, headers, { key, route, upstream }, body.text)
+        if (body._tag === "Whole") return record(res, headers, { key, route, traceparent, upstream }, body.text)
         if (body._tag === "NotUtf8") return write(res, { ...Envelope.documented(ApiError.InvalidInput.row), headers })
         write(res, Envelope.own(413, `The body is larger than ${mostBytes} bytes.`, { ...headers, connection: "close" }))
       })

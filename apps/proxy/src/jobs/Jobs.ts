@@ -6,6 +6,7 @@
  * wait. What a crash or a stop left is gone on with at the next start.
  */
 import { SqlClient } from "@effect/sql/SqlClient"
+import * as Outcome from "@milepost/core/Outcome"
 import { Transport } from "@milepost/core/Transport"
 import * as Engine from "@milepost/engine/Engine"
 import { Lanes } from "@milepost/engine/Lanes"
@@ -18,7 +19,7 @@ import type * as Records from "@milepost/rows/Records"
 import type * as Source from "@milepost/rows/Source"
 import * as Standing from "@milepost/rows/Standing"
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -94,12 +95,9 @@ export interface Service {
   readonly stop: Effect.Effect<void>
   /** How many jobs are sent, and how many wait for it. */
   readonly counts: () => Readonly<Record<string, number>>
-  /** The folder of the data has this behind it. */
+  /** Where their rows lie. */
   readonly ledger: Context.Tag.Service<Ledger>
 }
-
-/** All jobs. */
-export class Jobs extends Context.Tag("@milepost/proxy/Jobs")<Jobs, Service>() {}
 
 /** So many jobs are sent at once; others wait. */
 const atOnce = 16
@@ -139,10 +137,12 @@ const hearing = "20 millis"
 export const make = (options: {
   readonly upstreams: Upstreams
   readonly log: Log
+  /** Told how many records of an organisation ended in which word, when a job has ended or stopped. */
+  readonly ended: (org: string, outcome: string, records: number) => void
   readonly retentionMillis: number
 }): Effect.Effect<Service, DataError, Lanes | Ledger | Scope.Scope | SqlClient> =>
   Effect.gen(function*() {
-    const { log, retentionMillis, upstreams } = options
+    const { ended, log, retentionMillis, upstreams } = options
     const ledger = yield* Ledger
     const lanes = yield* Lanes
     const sql = yield* SqlClient
@@ -175,8 +175,8 @@ export const make = (options: {
           log.write("error", "job-without-organisation", { job: id, org })
           return
         }
-        const { options } = yield* ledger.run(id)
-        const { callsPerSecond } = optionsOf(options).pipe((found) => found._tag === "Some" ? found.value : { callsPerSecond: null })
+        const before = yield* ledger.run(id)
+        const { callsPerSecond } = optionsOf(before.options).pipe((found) => found._tag === "Some" ? found.value : { callsPerSecond: null })
         const calls = upstream.job()
         at.isSending = true
         const heard = Effect.zipRight(Deferred.await(at.cancel), Effect.asVoid(Effect.forkIn(Effect.zipRight(Effect.sleep(hearing), Effect.sync(calls.close)), scope)))
@@ -195,9 +195,11 @@ export const make = (options: {
           Effect.provideService(Lanes, lanes),
           Effect.ensuring(Effect.sync(calls.close))
         )
+        for (const word of Outcome.words) ended(org, word, Math.max(0, end.run.counts[word] - before.counts[word]))
         log.write("info", "job-ended", { job: id, org, state: end.state, reason: end.stop?.reason, records: end.progress.done, calls: end.progress.calls })
-        const now = yield* Clock.currentTimeMillis
-        yield* Effect.ignore(sql`UPDATE proxy_jobs SET ended_at = ${now} WHERE id = ${id}`)
+        // One that is gone on with later is kept, however long that takes.
+        const endedAt = end.state === "interrupted" ? null : yield* Clock.currentTimeMillis
+        yield* Effect.ignore(sql`UPDATE proxy_jobs SET ended_at = ${endedAt} WHERE id = ${id}`)
       })
 
     /** Has a job sent, when there is room. */

@@ -12,8 +12,8 @@ export interface Metrics {
   readonly answered: (route: string, status: number, tookMillis: number) => void
   /** A call to the upstream came back, or not; `status` is a word where there is none. */
   readonly called: (org: string, operation: string, status: string, tookMillis: number) => void
-  /** A record ended. */
-  readonly ended: (org: string, outcome: string) => void
+  /** A record ended, or many of a job. */
+  readonly ended: (org: string, outcome: string, records?: number) => void
   /** A program was refused at once. */
   readonly refused: (org: string, reason: string) => void
   /** Everything as text, with how the gates and jobs stand now. */
@@ -98,8 +98,8 @@ export const make = (): Metrics => {
       calls.of([["org", org], ["operation", operation], ["status", status]]).count += 1
       observe(callSeconds.of([["org", org], ["operation", operation]]), took / 1000)
     },
-    ended: (org, outcome) => {
-      outcomes.of([["org", org], ["outcome", outcome]]).count += 1
+    ended: (org, outcome, records = 1) => {
+      if (records > 0) outcomes.of([["org", org], ["outcome", outcome]]).count += records
     },
     refused: (org, reason) => {
       refusals.of([["org", org], ["reason", reason]]).count += 1

@@ -133,7 +133,6 @@ export const serve = (options: Options): Effect.Effect<Serving, CannotListen, Sc
       isDraining: () => isDraining,
       drain: Effect.suspend(() => {
         isDraining = true
-        server.closeIdleConnections()
         const idle = Effect.async<void>((resume) => {
           onIdle = () => resume(Effect.void)
           if (inFlight === 0) resume(Effect.void)
