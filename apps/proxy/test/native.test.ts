@@ -147,6 +147,20 @@ describe("native routes", () => {
     expect(ended).toBeLessThan(20_000)
   })
 
+  it("let nobody go on sending what is refused already", { timeout: 30_000 }, async () => {
+    const proxy = await start()
+    const said = await new Promise<string>((resolve) => {
+      const socket = Net.connect(Number(new URL(proxy.url).port), "127.0.0.1", () => {
+        socket.write("POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: 100000\r\n\r\ncustomerId\n")
+      })
+      let text = ""
+      socket.on("data", (chunk) => (text += String(chunk)))
+      socket.on("error", () => undefined)
+      socket.on("close", () => resolve(text))
+    })
+    expect(said).toMatch(/^HTTP\/1\.1 401 /)
+  })
+
   it("need no key where the service tells of itself, and say when it stops", async () => {
     const proxy = await start()
     expect((await call(`${proxy.url}/healthz`)).text).toBe("ok\n")

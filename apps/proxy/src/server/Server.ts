@@ -39,8 +39,8 @@ export class CannotListen extends Data.TaggedError("CannotListen")<{ readonly me
 const limits: Http.ServerOptions = {
   maxHeaderSize: 16_384,
   headersTimeout: 10_000,
-  // An upload may take long: bodies are looked after by whoever reads them.
-  requestTimeout: 0,
+  // An upload may take long: bodies are looked after by whoever reads them, and this is the end of all patience.
+  requestTimeout: 3_600_000,
   keepAliveTimeout: 65_000,
   connectionsCheckingInterval: 2_000,
   requireHostHeader: true
@@ -50,6 +50,9 @@ const limits: Http.ServerOptions = {
 const alwaysAnswered: ReadonlySet<string> = new Set(["/healthz", "/readyz", "/metrics"])
 
 const drainMillis = 30_000
+
+/** So long a client may go on sending what nobody reads any more, so that the answer reaches it. */
+const lingerMillis = 5_000
 
 const why: Readonly<Record<string, string>> = {
   EADDRINUSE: "something else listens there: set MILEPOST_PROXY_PORT",
@@ -82,6 +85,7 @@ export const serve = (options: Options): Effect.Effect<Serving, CannotListen, Sc
       res.setHeader("x-request-id", exchange.id)
       res.on("close", () => {
         inFlight -= 1
+        if (!req.complete && !req.destroyed) setTimeout(() => req.complete || req.socket.destroy(), lingerMillis).unref()
         const took = nowMillis() - exchange.startedMillis
         const status = res.writableFinished ? res.statusCode : 499
         metrics.answered(exchange.route, status, took)
