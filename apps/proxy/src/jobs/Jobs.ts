@@ -328,7 +328,8 @@ export const make = (options: {
           return yield* get(id)
         })),
       resume: (id) =>
-        Effect.zipRight(changed(id, ["paused", "stopped"], "run", "resumed"), Effect.gen(function*() {
+        // One that is queued may have lost its organisation to a reload, and have found it again.
+        Effect.zipRight(changed(id, ["queued", "paused", "stopped"], "run", "resumed"), Effect.gen(function*() {
           const { org } = yield* rowOf(id)
           yield* begin(id, org)
           return yield* get(id)
