@@ -56,7 +56,7 @@ refused("packages/core/test/E.test.ts", "../../http/src/UndiciTransport.js")
 rule("http, ledger and simulator know core alone, and no barrel of Effect")
 const leaves = ["http", "ledger", "simulator"]
 for (const leaf of leaves) {
-  for (const other of [...leaves.filter((name) => name !== leaf), "engine", "cli", "harness", "proxy", "bench"]) {
+  for (const other of [...leaves.filter((name) => name !== leaf), "engine", "rows", "cli", "harness", "proxy", "bench"]) {
     refused(`packages/${leaf}/src`, `@milepost/${other}`)
     refused(`packages/${leaf}/src`, `@milepost/${other}/Anything`)
     refused(`packages/${leaf}/src/${other}.test.ts`, `@milepost/${other}`)
@@ -75,14 +75,20 @@ rule("the portable transport knows no Node")
 refused("packages/http/src/HttpClientTransport.ts", "undici")
 allowed("packages/http/src/UndiciTransport.ts", "undici")
 
+rule("rows knows core and ledger, and nothing that sends")
+for (const below of ["core", "ledger", "core/Enrollment", "ledger/Ledger"]) allowed("packages/rows/src", `@milepost/${below}`)
+for (const other of ["http", "simulator", "engine", "cli", "harness", "proxy", "bench"]) refused("packages/rows/src", `@milepost/${other}`)
+refused("packages/rows/src", "@milepost/ledger/internal/sql")
+refused("packages/rows/src", "effect")
+
 rule("the engine knows the packages below it, and no app")
 for (const below of ["core", "http", "ledger", "simulator"]) allowed("packages/engine/src", `@milepost/${below}`)
-for (const app of ["cli", "harness", "proxy", "bench"]) refused("packages/engine/src", `@milepost/${app}`)
+for (const other of ["rows", "cli", "harness", "proxy", "bench"]) refused("packages/engine/src", `@milepost/${other}`)
 refused("packages/engine/src", "@milepost/ledger/internal/sql")
 
 rule("an app knows every package, no other app, and nobody's insides")
 for (const app of ["cli", "harness", "proxy", "bench"]) {
-  for (const name of ["core", "http", "ledger", "simulator", "engine"]) allowed(`apps/${app}/src`, `@milepost/${name}`)
+  for (const name of ["core", "http", "ledger", "simulator", "engine", "rows"]) allowed(`apps/${app}/src`, `@milepost/${name}`)
   for (const other of ["cli", "harness", "proxy", "bench"].filter((name) => name !== app)) {
     refused(`apps/${app}/src`, `@milepost/${other}`)
     refused(`apps/${app}/src`, `../../${other}/src/bin.js`)

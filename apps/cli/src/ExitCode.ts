@@ -1,5 +1,6 @@
 /** What the process says to whoever started it. */
 import type * as Outcome from "@milepost/core/Outcome"
+import type { Standing } from "@milepost/rows/Standing"
 
 /** The exit codes of every command; see `milepost --help`. */
 export const ExitCode = {
@@ -33,4 +34,12 @@ export const ofOutcomes = (outcomes: Iterable<Outcome.Outcome>): ExitCode => {
     }
   }
   return code
+}
+
+/** What a run's end says to whoever started it. */
+export const ofRun = ({ counts, notSent, state }: Standing): ExitCode => {
+  if (state === "interrupted") return ExitCode.interrupted
+  if (state === "stopped") return ExitCode.stopped
+  if (counts.unknown > 0) return ExitCode.unknown
+  return counts.rejected + notSent > 0 ? ExitCode.rejected : ExitCode.done
 }

@@ -5,6 +5,8 @@
  */
 import type { NotSentReason } from "@milepost/core/TransportError"
 import type { InputChanged, OpenError, RunNotFound, WrongState } from "@milepost/ledger/LedgerError"
+import type * as Import from "@milepost/rows/Import"
+import type { RowsError } from "@milepost/rows/RowsError"
 import * as Data from "effect/Data"
 import { ExitCode } from "./ExitCode.js"
 
@@ -64,3 +66,21 @@ export const ledger = (
       return refused("", "RUN")
   }
 }
+
+/** What can be wrong with an input as a whole. */
+export const rows = (error: RowsError): Refused => {
+  switch (error._tag) {
+    case "InputUnusable":
+      return input(error.message, "FILE")
+    case "HeaderUnusable":
+      return input(error.message, error.column)
+    case "ColumnMissing": {
+      const flag = error.column === "targetGroupId" ? "--group" : "--target"
+      return input(`${error.message}: add it, or give ${flag} for all rows`, flag)
+    }
+  }
+}
+
+/** What an import can meet. */
+export const imported = (error: Import.Error): Refused =>
+  error._tag === "InputUnusable" || error._tag === "HeaderUnusable" || error._tag === "ColumnMissing" ? rows(error) : ledger(error)

@@ -24,11 +24,29 @@ const strained: ReadonlySet<number> = new Set([429, 461, 503])
 const isTimeout = (cause: Cause.Cause<TransportError>): boolean =>
   Option.exists(Cause.failureOption(cause), (error) => error._tag === "NoAnswer")
 
+/** Teaches pace and concurrency what a call that left at `sent` came back with. */
+export const learn = (
+  { concurrency, pace }: Pick<Job, "concurrency" | "pace">,
+  exit: Exit.Exit<Transport.Response, TransportError>,
+  sent: number,
+  now: number
+): void => {
+  if (Exit.isFailure(exit)) {
+    if (isTimeout(exit.cause)) concurrency.observe("strained", sent, now)
+  } else if (strained.has(exit.value.status)) {
+    if (exit.value.status === 429) pace.refused(now, sent, Decode.retryAfterMillis(exit.value.headers))
+    concurrency.observe("strained", sent, now)
+  } else {
+    pace.accepted(now)
+    if (exit.value.status < 500) concurrency.observe("good", sent, now)
+  }
+}
+
 /** Failures of the gateway itself; 503 is among them, because an upstream that is down may say so. */
 const failing: ReadonlySet<number> = new Set([500, 502, 503, 504])
 
 /** What a call says of an outage; `null` where it was interrupted, or is a bug. */
-const signOf = (exit: Exit.Exit<Transport.Response, TransportError>): Outage.Sign | null => {
+export const signOf = (exit: Exit.Exit<Transport.Response, TransportError>): Outage.Sign | null => {
   if (Exit.isSuccess(exit)) {
     const { status } = exit.value
     return failing.has(status) ? { _tag: "Failed", status } : status === 429 || status === 461 ? null : { _tag: "Well" }
@@ -64,27 +82,19 @@ export const transport = (
     else if (verdict._tag === "Stop") stop({ state: "stopped", reason: verdict.reason, message: verdict.message })
   }
 
-  const learn = (request: Transport.Request, sent: number, exit: Exit.Exit<Transport.Response, TransportError>): void => {
+  const learnFrom = (request: Transport.Request, sent: number, exit: Exit.Exit<Transport.Response, TransportError>): void => {
     const now = steadyMillis(clock)
     progress.called(now - sent, now)
     const sign = signOf(exit)
     if (sign !== null) watch(sign, request.customerId, now)
-    if (Exit.isFailure(exit)) {
-      if (isTimeout(exit.cause)) concurrency.observe("strained", sent, now)
-    } else if (strained.has(exit.value.status)) {
-      if (exit.value.status === 429) pace.refused(now, sent, Decode.retryAfterMillis(exit.value.headers))
-      concurrency.observe("strained", sent, now)
-    } else {
-      pace.accepted(now)
-      if (exit.value.status < 500) concurrency.observe("good", sent, now)
-    }
+    learn({ concurrency, pace }, exit, sent, now)
     concurrency.release()
   }
 
   /** With a place and a turn. */
   const go = (request: Transport.Request, sent: number): Effect.Effect<Transport.Response, TransportError> => {
     const ended = (exit: Exit.Exit<Transport.Response, TransportError>) => {
-      learn(request, sent, exit)
+      learnFrom(request, sent, exit)
       return exit
     }
     return Effect.uninterruptible(Effect.matchCauseEffect(inner.send(request), {

@@ -1,4 +1,5 @@
 /** Runs a ledger of Milepost: lanes, pace, concurrency, fuse, progress. */
+export * as Amount from "./Amount.js"
 export * as Concurrency from "./Concurrency.js"
 export * as Engine from "./Engine.js"
 export * as Fuse from "./Fuse.js"

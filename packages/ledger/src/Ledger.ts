@@ -119,6 +119,9 @@ export interface Service {
     kind: Kind,
     after: number
   ) => Effect.Effect<Derivable, RunNotFound | StorageError | WrongState>
+
+  /** Forgets a run and everything of it, part by part: whoever is cut off may ask again. Nobody may be working on it. */
+  readonly remove: (run: string) => Effect.Effect<void, RunNotFound | StorageError>
 }
 
 /** The durable record of bulk runs. */

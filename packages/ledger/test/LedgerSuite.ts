@@ -50,6 +50,20 @@ const outcomes = (ledger: Ledger.Service, id: string) =>
 /** Runs against a ledger that the layer makes anew, and empty, each time that it is built. */
 export const LedgerSuite = <E>(name: string, fresh: Layer.Layer<Ledger.Ledger, E>) =>
   describe(`${name} as a ledger`, () => {
+    it.effect("a run that is removed leaves nothing behind, and its neighbour as it was", () =>
+      Effect.gen(function*() {
+        yield* started("r", Array.from({ length: 30 }, (_, index) => good(index + 1, milestone(index + 1, "C1"))))
+        const { ledger } = yield* started("s", [good(1, milestone(1, "C1"))])
+        yield* ledger.remove("r")
+        assert.strictEqual((yield* Effect.flip(ledger.run("r")))._tag, "RunNotFound")
+        assert.deepStrictEqual((yield* ledger.list).map(({ id }) => id), ["s"])
+        assert.strictEqual((yield* Effect.flip(ledger.remove("r")))._tag, "RunNotFound")
+        assert.strictEqual((yield* collect(ledger.results("s"))).length, 1)
+        // The same name is free again.
+        const { claim } = yield* started("r", [good(1, milestone(1, "C1"))])
+        assert.strictEqual((yield* claim()).length, 1)
+      }).pipe(Effect.provide(fresh)))
+
     it.effect("what is asked for comes back as it went in: absent, null and zero are three things", () =>
       Effect.gen(function*() {
         const requests = [

@@ -1,9 +1,9 @@
 /** What a run was asked to do, as its ledger keeps it: enough to go on with it in another process, days later. */
 import type * as Ids from "@milepost/core/Ids"
+import type * as Records from "@milepost/rows/Records"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Failure from "../Failure.js"
-import type * as Records from "../input/Records.js"
 
 const RunOptions = Schema.Struct({
   /** The file, as an absolute path; `null` for stdin and for a run made of another one. */

@@ -13,11 +13,13 @@ import type { Progress as EngineProgress } from "@milepost/engine/Progress"
 import type * as Ledger from "@milepost/ledger/Ledger"
 import type { RunNotFound, StorageError } from "@milepost/ledger/LedgerError"
 import type * as Run from "@milepost/ledger/Run"
+import * as Results from "@milepost/rows/Results"
+import * as Standing from "@milepost/rows/Standing"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import { ExitCode } from "../ExitCode.js"
+import { ExitCode, ofRun } from "../ExitCode.js"
 import * as Failure from "../Failure.js"
 import { count, Output } from "../output/Output.js"
 import type * as Upstream from "../settings/Upstream.js"
@@ -25,9 +27,7 @@ import { Cancellation } from "./Cancellation.js"
 import type { Opened } from "./Ledgers.js"
 import * as Progress from "./Progress.js"
 import * as Rates from "./Rates.js"
-import * as Results from "./Results.js"
 import * as RunFolder from "./RunFolder.js"
-import * as Standing from "./Standing.js"
 import * as Summary from "./Summary.js"
 
 /** What a sitting needs to know. */
@@ -174,7 +174,7 @@ export const run = (
         ? JSON.stringify(Summary.document(told))
         : Summary.text(told, output, end.calls)
     )
-    return Standing.exitCode(standing)
+    return ofRun(standing)
   }).pipe(
     Effect.catchTags({
       LedgerBusy: (error) => Failure.ledger(error, ExitCode.stopped),

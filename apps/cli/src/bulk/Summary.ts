@@ -1,12 +1,12 @@
 /** What is told of a run: a table for people, one document for programs. */
 import * as ErrorCatalog from "@milepost/core/ErrorCatalog"
 import type * as Outcome from "@milepost/core/Outcome"
+import type { Plan } from "@milepost/rows/Plan"
+import * as Standing from "@milepost/rows/Standing"
 import { count, type Service as Output } from "../output/Output.js"
 import * as Table from "../output/Table.js"
-import type { Plan } from "./Plan.js"
 import { duration, rate } from "./Progress.js"
 import * as RunFolder from "./RunFolder.js"
-import * as Standing from "./Standing.js"
 
 /** Everything that is known of a run. */
 export interface Told {

@@ -5,6 +5,12 @@ import * as Path from "@effect/platform/Path"
 import type { Transport } from "@milepost/core/Transport"
 import type { MaxErrors } from "@milepost/engine/Fuse"
 import type { Operation } from "@milepost/ledger/Run"
+import * as Import from "@milepost/rows/Import"
+import * as InputFile from "@milepost/rows/InputFile"
+import * as Plan from "@milepost/rows/Plan"
+import type * as Records from "@milepost/rows/Records"
+import type { RowsError } from "@milepost/rows/RowsError"
+import type * as Source from "@milepost/rows/Source"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -12,9 +18,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { Cancellation } from "../bulk/Cancellation.js"
-import * as Import from "../bulk/Import.js"
 import { Ledgers, type Opened } from "../bulk/Ledgers.js"
-import * as Plan from "../bulk/Plan.js"
 import * as Rates from "../bulk/Rates.js"
 import * as RunFolder from "../bulk/RunFolder.js"
 import type { RunOptions } from "../bulk/RunOptions.js"
@@ -22,19 +26,17 @@ import * as Sitting from "../bulk/Sitting.js"
 import * as Summary from "../bulk/Summary.js"
 import { ExitCode } from "../ExitCode.js"
 import * as Failure from "../Failure.js"
-import * as InputFile from "../input/InputFile.js"
-import type * as Records from "../input/Records.js"
 import type { Flags, Invocation } from "../Invocation.js"
 import { count, Output } from "../output/Output.js"
 import { byFlag, type Service as SettingsService, Settings } from "../settings/Settings.js"
-import * as Amount from "../settings/Amount.js"
+import * as Amount from "@milepost/engine/Amount"
 import * as Upstream from "../settings/Upstream.js"
 import * as Target from "./Target.js"
 
 /** What a bulk command asks for. */
 export type Requirements = Cancellation | FileSystem.FileSystem | Ledgers | Output | Path.Path | Settings | Transport
 
-const formatOf = (format: string | undefined): Effect.Effect<InputFile.Format | undefined, Failure.Refused> =>
+const formatOf = (format: string | undefined): Effect.Effect<Source.Format | undefined, Failure.Refused> =>
   format === undefined || format === "csv" || format === "ndjson"
     ? Effect.succeed(format)
     : Failure.usage(`--format: ${JSON.stringify(format)} is neither csv nor ndjson`, "--format")
@@ -99,19 +101,22 @@ const prepare = (
     const format = yield* formatOf(flags.format)
     const defaults = yield* Target.defaults(flags)
     const limits = yield* Upstream.limits(yield* Settings)
-    if (name !== "-") return { file: yield* InputFile.open({ path: name, name, format }), defaults, limits }
+    if (name !== "-") return { file: yield* Effect.mapError(InputFile.open({ path: name, name, format }), Failure.rows), defaults, limits }
     // Stdin can be read once: it is kept until it is in the ledger.
     if (folder === null) return yield* Effect.dieMessage("stdin is kept in a folder")
     yield* RunFolder.keepStdin(folder)
-    return { file: yield* InputFile.open({ path: folder.input, name: "-", format }), defaults, limits }
+    return { file: yield* Effect.mapError(InputFile.open({ path: folder.input, name: "-", format }), Failure.rows), defaults, limits }
   })
 
 const unreadable = <A, R>(
-  self: Effect.Effect<A, Failure.Refused | PlatformError, R>
+  self: Effect.Effect<A, RowsError | PlatformError, R>
 ): Effect.Effect<A, Failure.Refused, R> =>
   Effect.catchTags(self, {
     SystemError: (error) => Failure.usage(`the temporary folder cannot be written (${error.description ?? error.reason})`, "TMPDIR"),
-    BadArgument: (error) => Failure.usage(`the temporary folder cannot be written (${error.method})`, "TMPDIR")
+    BadArgument: (error) => Failure.usage(`the temporary folder cannot be written (${error.method})`, "TMPDIR"),
+    ColumnMissing: Failure.rows,
+    HeaderUnusable: Failure.rows,
+    InputUnusable: Failure.rows
   })
 
 /** Reads and checks a file and tells what a run would do; sends nothing and keeps nothing. */
@@ -129,7 +134,7 @@ export const dryRun = (
     yield* maxErrors(flags.maxErrors)
     const { defaults, file, limits } = yield* prepare(invocation, folder)
     const plan = yield* unreadable(Plan.make(file, operation, defaults))
-    for (const flag of plan.overruled) output.note(`${flag} is not used: the file has a column for it.`)
+    for (const flag of Target.flagsOf(plan.overruled)) output.note(`${flag} is not used: the file has a column for it.`)
     if (plan.rows === 0) output.note("The file has a header and no rows.")
     const upstream = upstreamOf(flags, yield* Settings)
     const learnt = Either.isRight(upstream) ? yield* Rates.read(runs, upstream.right.key) : null
@@ -169,15 +174,15 @@ const imported = (
       ledger: held.ledger,
       run: folder.run,
       operation,
-      file,
+      source: file,
       defaults,
       options,
       watch: showImport(output, file.name),
-      overruled: (names) => {
-        for (const flag of names) output.note(`${flag} is not used: the file has a column for it.`)
+      overruled: (columns) => {
+        for (const flag of Target.flagsOf(columns)) output.note(`${flag} is not used: the file has a column for it.`)
       }
     }).pipe(
-      Effect.mapError((error) => error._tag === "Refused" ? error : Failure.ledger(error)),
+      Effect.mapError(Failure.imported),
       Effect.ensuring(Effect.sync(() => output.redraw("")))
     )
     if (run.rows === 0) output.note("The file has a header and no rows.")

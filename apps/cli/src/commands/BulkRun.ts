@@ -4,9 +4,10 @@ import type * as Path from "@effect/platform/Path"
 import type { Operation, Run } from "@milepost/ledger/Run"
 import * as Derive from "@milepost/ledger/Derive"
 import { Ledger } from "@milepost/ledger/Ledger"
+import * as Import from "@milepost/rows/Import"
+import * as InputFile from "@milepost/rows/InputFile"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as Import from "../bulk/Import.js"
 import { Ledgers, type Opened } from "../bulk/Ledgers.js"
 import * as RunFolder from "../bulk/RunFolder.js"
 import * as RunOptions from "../bulk/RunOptions.js"
@@ -14,7 +15,6 @@ import * as Sitting from "../bulk/Sitting.js"
 import * as Summary from "../bulk/Summary.js"
 import type { ExitCode } from "../ExitCode.js"
 import * as Failure from "../Failure.js"
-import * as InputFile from "../input/InputFile.js"
 import type { Flags, Invocation } from "../Invocation.js"
 import { Output } from "../output/Output.js"
 import { over, Settings } from "../settings/Settings.js"
@@ -101,18 +101,21 @@ const importRest = (
     const output = yield* Output
     const { source } = options
     if (source === null) return yield* Failure.input(`run ${run.id} was cut off while it read its input, which is gone: run the file again`, "FILE")
-    const file = yield* InputFile.open({ path: source, name: run.input.name, format: run.input.format === "ndjson" ? "ndjson" : "csv" })
+    const file = yield* Effect.mapError(
+      InputFile.open({ path: source, name: run.input.name, format: run.input.format === "ndjson" ? "ndjson" : "csv" }),
+      Failure.rows
+    )
     yield* Import.run({
       ledger: opened.ledger,
       run: run.id,
       operation: run.operation,
-      file,
+      source: file,
       defaults: RunOptions.defaultsOf(options),
       options,
       watch: showImport(output, file.name),
       overruled: () => undefined
     }).pipe(
-      Effect.mapError((error) => error._tag === "Refused" ? error : Failure.ledger(error)),
+      Effect.mapError(Failure.imported),
       Effect.ensuring(Effect.sync(() => output.redraw("")))
     )
   })

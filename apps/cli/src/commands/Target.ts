@@ -1,9 +1,10 @@
 /** Reads the flags that name a target and a customer. */
 import * as Enrollment from "@milepost/core/Enrollment"
 import * as Ids from "@milepost/core/Ids"
+import * as Records from "@milepost/rows/Records"
+import type { Column } from "@milepost/rows/Row"
 import * as Either from "effect/Either"
 import * as Failure from "../Failure.js"
-import * as Records from "../input/Records.js"
 import type { Flags } from "../Invocation.js"
 
 const flagOf: Readonly<Record<string, string>> = {
@@ -14,6 +15,9 @@ const flagOf: Readonly<Record<string, string>> = {
   initialBalance: "--initial-balance",
   resetStreakStatus: "--reset-streak"
 }
+
+/** The flags that fill in these columns. */
+export const flagsOf = (columns: ReadonlyArray<Column>): ReadonlyArray<string> => columns.map((column) => flagOf[column] ?? column)
 
 /** A mistake in a record, told under the name of its flag. */
 export const named = (error: Ids.InvalidRecord): Failure.Refused => {

@@ -14,7 +14,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { createHash } from "node:crypto"
 import * as Failure from "../Failure.js"
-import * as Amount from "./Amount.js"
+import * as Amount from "@milepost/engine/Amount"
 import * as Settings from "./Settings.js"
 
 const missing = (name: Settings.Name, what: string): Failure.Refused =>

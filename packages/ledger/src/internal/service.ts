@@ -6,6 +6,7 @@ import * as claims from "./claims.js"
 import type { Dialect } from "./dialect.js"
 import * as imports from "./imports.js"
 import * as reading from "./reading.js"
+import * as removal from "./removal.js"
 import * as runs from "./runs.js"
 import { boundary, type Storage } from "./storage.js"
 
@@ -33,6 +34,7 @@ export const make = (dialect: Dialect): Effect.Effect<Service, never, SqlClient>
       refusals: (run) => runs.refusals(storage, run),
       results: (run, options = {}) => reading.results(storage, run, options),
       failedRows: (run) => reading.failedRows(storage, run),
-      derivable: (run, kind, after) => reading.derivable(storage, run, kind, after)
+      derivable: (run, kind, after) => reading.derivable(storage, run, kind, after),
+      remove: (run) => removal.remove(storage, run)
     }
   })

@@ -1,0 +1,31 @@
+import { defineConfig } from "rolldown"
+
+// The entry answers --version by itself, and the rest is split into chunks that are
+// loaded when a command needs them. Only libsql stays outside, because its binary comes in a package for each platform.
+const common = {
+  platform: "node",
+  resolve: { conditionNames: ["@milepost/source", "node", "import", "default"] },
+  treeshake: true
+}
+
+export default defineConfig([
+  {
+    ...common,
+    input: { start: "src/start.ts" },
+    external: ["libsql"],
+    output: {
+      dir: "dist",
+      format: "esm",
+      cleanDir: true,
+      minify: true,
+      entryFileNames: "[name].js",
+      chunkFileNames: "chunks/[name]-[hash].js"
+    }
+  },
+  {
+    ...common,
+    input: { bin: "src/bin.ts" },
+    external: ["./start.js"],
+    output: { dir: "dist", format: "cjs", minify: true, entryFileNames: "[name].cjs" }
+  }
+])

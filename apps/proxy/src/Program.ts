@@ -1,0 +1,70 @@
+/**
+ * The command line: commands, flags, help and examples. It loads nothing of what the commands need.
+ */
+import { Command } from "commander"
+
+/** Flags of `keys create`, as they were written. */
+export interface CreateFlags {
+  readonly name?: string
+  readonly org?: ReadonlyArray<string>
+  readonly group?: ReadonlyArray<string>
+  readonly perMinute?: string
+  readonly json?: boolean
+}
+
+/** What was asked for. */
+export type Invocation =
+  | { readonly command: "serve"; readonly sandbox: boolean; readonly world: string | undefined }
+  | { readonly command: "keys create"; readonly flags: CreateFlags }
+  | { readonly command: "keys list"; readonly json: boolean }
+  | { readonly command: "keys revoke"; readonly id: string; readonly json: boolean }
+
+const examples = (...lines: ReadonlyArray<string>): string => `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`
+
+const settings = `
+Settings (environment):
+  MILEPOST_PROXY_HOST            where to listen (127.0.0.1)
+  MILEPOST_PROXY_PORT            and on which port (8320; 0 for any)
+  MILEPOST_PROXY_DATA            folder of keys, jobs and first answers (milepost-proxy-data)
+  MILEPOST_PROXY_UPSTREAMS       a TOML file with a table [[org]] for each organisation, or
+  MILEPOST_PROXY_ORG             the id of the one organisation that MILEPOST_HOST, MILEPOST_USERNAME … describe
+  MILEPOST_PROXY_QUEUE           interactive calls that an organisation lets in at once (1000)
+  MILEPOST_PROXY_UPLOAD_BYTES    largest upload of a job (1 GiB)
+  MILEPOST_PROXY_RETENTION_DAYS  how long jobs that have ended are kept (30)
+SIGHUP reads the organisations again, SIGTERM ends in order.`
+
+const repeated = (value: string, before: ReadonlyArray<string> | undefined): ReadonlyArray<string> => [...(before ?? []), value]
+
+/** Builds the command line; `run` is called with what was asked for. */
+export const make = (run: (asked: Invocation) => Promise<void>): Command => {
+  const program = new Command("milepost-proxy")
+    .description("Milepost as a service: order, pace, retries, batches and durable jobs in front of the upstream.")
+    .helpCommand(false)
+    .exitOverride()
+  program.command("serve", { isDefault: true })
+    .description("Serve until SIGTERM.")
+    .option("--sandbox", "try it: an upstream simulator inside, a key that is printed, nothing kept")
+    .option("--world <file>", "with --sandbox: a world as JSON (default: the sample world)")
+    .addHelpText("after", `${settings}\n${examples("milepost-proxy serve --sandbox", "MILEPOST_PROXY_UPSTREAMS=upstreams.toml milepost-proxy")}`)
+    .action((given: { readonly sandbox?: boolean; readonly world?: string }) =>
+      run({ command: "serve", sandbox: given.sandbox === true, world: given.world }))
+  const keys = program.command("keys").description("Keys of callers, while the service runs or not.").helpCommand(false)
+  keys.command("create")
+    .description("Make a key; it is shown once.")
+    .requiredOption("--name <name>", "whose it is, for people")
+    .requiredOption("--org <id>", "an organisation that it may call; again for more", repeated)
+    .option("--group <id>", "a target group that it may touch; again for more (default: all)", repeated)
+    .option("--per-minute <n>", "requests a minute (default: no limit)")
+    .option("--json", "one JSON document on stdout")
+    .addHelpText("after", examples("milepost-proxy keys create --name app --org brand-a", "milepost-proxy keys create --name campaign --org brand-a --group 2154 --per-minute 600"))
+    .action((flags: CreateFlags) => run({ command: "keys create", flags }))
+  keys.command("list")
+    .description("All keys, without their secrets.")
+    .option("--json", "one JSON document on stdout")
+    .action((given: { readonly json?: boolean }) => run({ command: "keys list", json: given.json === true }))
+  keys.command("revoke <id>")
+    .description("Revoke a key, at once.")
+    .option("--json", "one JSON document on stdout")
+    .action((id: string, given: { readonly json?: boolean }) => run({ command: "keys revoke", id, json: given.json === true }))
+  return program
+}

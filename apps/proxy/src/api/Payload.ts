@@ -1,0 +1,140 @@
+/** What native routes take and give, as schemas: the same that `/openapi.json` shows. */
+import * as Ids from "@milepost/core/Ids"
+import * as Outcome from "@milepost/core/Outcome"
+import * as Schema from "effect/Schema"
+
+const org = Schema.optional(Schema.String).annotations({
+  description: "The organisation's id; not needed where the key has only one."
+})
+
+/** Whom and where, as plain numbers: whether they are ids is told for each record. */
+const place = {
+  customerId: Schema.Number.annotations({ description: "The customer's id, a whole number up to 2^53-1.", examples: [564332013] }),
+  targetGroupId: Schema.Number.annotations({ description: "The target group's id.", examples: [2154] }),
+  targetId: Schema.Number.annotations({ description: "The target's id.", examples: [2309] })
+}
+
+const enrolment = {
+  ...place,
+  periodName: Schema.optional(Schema.NullOr(Schema.String)).annotations({
+    description: "The refCode of the period, for a milestone; absent for a streak."
+  }),
+  initialBalance: Schema.optional(Schema.NullOr(Schema.Number)).annotations({
+    description: "Milestones: the achieved value to start at; null resumes at the value held when un-enrolled; absent leaves it to the upstream."
+  }),
+  resetStreakStatus: Schema.optional(Schema.NullOr(Schema.Boolean)).annotations({
+    description: "Streaks: true on re-enrolment starts afresh."
+  })
+}
+
+/** One enrolment. */
+export const EnrollmentRecord = Schema.Struct(enrolment).annotations({ identifier: "EnrollmentRecord" })
+
+/** One enrolment. */
+export type EnrollmentRecord = typeof EnrollmentRecord.Type
+
+/** The body of `POST /v1/enrollments`. */
+export const EnrollmentRequest = Schema.Struct({ org, ...enrolment }).annotations({ identifier: "EnrollmentRequest" })
+
+/** The body of `POST /v1/unenrollments`. */
+export const UnenrollmentRequest = Schema.Struct({ org, ...place }).annotations({ identifier: "UnenrollmentRequest" })
+
+/** How many records a batch may have. */
+export const mostRecords = 1_000
+
+/** The body of `POST /v1/enrollments/batch`. */
+export const BatchRequest = Schema.Struct({
+  org,
+  records: Schema.Array(EnrollmentRecord).pipe(Schema.minItems(1), Schema.maxItems(mostRecords))
+}).annotations({ identifier: "BatchRequest" })
+
+const Notice = Schema.Struct({ code: Schema.NullOr(Schema.Union(Schema.Number, Schema.String)), message: Schema.String })
+
+/** How one record ended. */
+export const Result = Schema.Struct({
+  outcome: Schema.Literal(...Outcome.words),
+  customerId: Schema.Number,
+  targetGroupId: Schema.Number,
+  targetId: Schema.Number,
+  periodName: Schema.NullOr(Schema.String),
+  code: Schema.optional(Schema.NullOr(Schema.Union(Schema.Number, Schema.String))),
+  message: Schema.optional(Schema.String),
+  reason: Schema.optional(Schema.String),
+  afterAmbiguousAttempt: Schema.optional(Schema.Boolean),
+  warnings: Schema.Array(Notice),
+  attempts: Schema.Int,
+  requestId: Schema.NullOr(Schema.String)
+}).annotations({ identifier: "Result" })
+
+/** How one record ended. */
+export type Result = typeof Result.Type
+
+/** The answer to a batch: a result a record, in their order. */
+export const BatchResult = Schema.Struct({
+  counts: Schema.Record({ key: Schema.Literal(...Outcome.words), value: Schema.Int }),
+  results: Schema.Array(Result)
+}).annotations({ identifier: "BatchResult" })
+
+const moment = Schema.NullOr(Schema.Date)
+
+/** The target groups of a customer; no personal data. */
+export const TargetGroups = Schema.Struct({
+  customerId: Schema.Number,
+  targetGroups: Schema.Array(Schema.Struct({
+    id: Schema.Number,
+    name: Schema.NullOr(Schema.String),
+    orgId: Schema.NullOr(Schema.Number),
+    trackingType: Schema.NullOr(Schema.String),
+    targets: Schema.Array(Schema.Struct({
+      targetRuleId: Schema.NullOr(Schema.Number),
+      targetName: Schema.NullOr(Schema.String),
+      periodRefCode: Schema.NullOr(Schema.String),
+      periodStart: moment,
+      periodEnd: moment,
+      currentPeriod: Schema.NullOr(Schema.Boolean),
+      targetValue: Schema.NullOr(Schema.Number),
+      targetAchievedValue: Schema.NullOr(Schema.Number),
+      enrolledOn: moment,
+      achievedOn: moment
+    })),
+    streaks: Schema.Array(Schema.Struct({
+      streakId: Schema.NullOr(Schema.Number),
+      streakName: Schema.NullOr(Schema.String),
+      status: Schema.NullOr(Schema.String),
+      currentCount: Schema.NullOr(Schema.Number),
+      totalCount: Schema.NullOr(Schema.Number),
+      achievedOn: moment
+    }))
+  }))
+}).annotations({ identifier: "TargetGroups" })
+
+/** A job as it stands. */
+export const Job = Schema.Struct({
+  id: Schema.String,
+  org: Schema.String,
+  operation: Schema.Literal("enroll", "unenroll"),
+  state: Schema.Literal("importing", "queued", "running", "paused", "finished", "stopped", "cancelled"),
+  input: Schema.String,
+  rows: Schema.Int,
+  badRows: Schema.Int,
+  duplicates: Schema.Int,
+  counts: Schema.Record({ key: Schema.Literal(...Outcome.words), value: Schema.Int }),
+  open: Schema.Int.annotations({ description: "Records that wait for their call." }),
+  calls: Schema.Int,
+  callsPerSecond: Schema.NullOr(Schema.Number),
+  etaSeconds: Schema.NullOr(Schema.Number),
+  waiting: Schema.NullOr(Schema.String).annotations({ description: "What the job waits for, e.g. 429." }),
+  stop: Schema.NullOr(Schema.Struct({ reason: Schema.String, message: Schema.String })),
+  created: Schema.Date,
+  started: Schema.NullOr(Schema.Date),
+  ended: Schema.NullOr(Schema.Date)
+}).annotations({ identifier: "Job" })
+
+/** A job as it stands. */
+export type Job = typeof Job.Type
+
+/** Jobs, the latest first. */
+export const Jobs = Schema.Struct({ jobs: Schema.Array(Job) }).annotations({ identifier: "Jobs" })
+
+/** The id of a customer in a path. */
+export const CustomerId = Schema.NumberFromString.pipe(Schema.filter(Ids.isId, { message: () => "is not a whole number from 1 to 2^53-1" }))

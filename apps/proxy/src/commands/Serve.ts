@@ -1,0 +1,79 @@
+/** `milepost-proxy serve`: everything that serves, until it is told to stop. */
+import type { SqlClient } from "@effect/sql/SqlClient"
+import type { Lanes } from "@milepost/engine/Lanes"
+import type { Ledger } from "@milepost/ledger/Ledger"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Idempotency from "../api/Idempotency.js"
+import * as Native from "../api/Native.js"
+import * as DropIn from "../dropIn/DropIn.js"
+import * as Jobs from "../jobs/Jobs.js"
+import * as Allowance from "../keys/Allowance.js"
+import { Keys } from "../keys/Keys.js"
+import * as KeyDesk from "../keys/KeyDesk.js"
+import { Log } from "../operation/Log.js"
+import type { Metrics } from "../operation/Metrics.js"
+import * as Bodies from "../server/Bodies.js"
+import * as Server from "../server/Server.js"
+import type { StoreFailed } from "../Store.js"
+import { Upstreams } from "../upstream/Upstreams.js"
+
+/** Where it listens, and what is shared with what is already there. */
+export interface Options {
+  readonly host: string
+  readonly port: number
+  readonly data: string
+  readonly uploadBytes: number
+  readonly retentionDays: number
+  readonly metrics: Metrics
+  /** Milliseconds of a clock that never goes back. */
+  readonly nowMillis: () => number
+}
+
+/** Serves until the scope closes. */
+export const serve = (
+  options: Options
+): Effect.Effect<
+  Server.Serving,
+  Jobs.DataError | Server.CannotListen | StoreFailed,
+  Keys | Lanes | Ledger | Log | Native.Platform | Scope.Scope | SqlClient | Upstreams
+> =>
+  Effect.gen(function*() {
+    const { metrics, nowMillis } = options
+    const keys = yield* Keys
+    const log = yield* Log
+    const upstreams = yield* Upstreams
+    yield* Effect.catchAll(KeyDesk.open(options.data, keys), ({ message }) => Effect.sync(() => log.write("warn", "no-key-desk", { message })))
+    const bodies = yield* Bodies.make(nowMillis)
+    const allowance = Allowance.make()
+    const dropIn = yield* DropIn.make({ keys, upstreams, allowance, bodies, metrics, nowMillis })
+    const jobs = yield* Jobs.make({ upstreams, log, ended: metrics.ended, retentionMillis: options.retentionDays * 86_400_000 })
+    let isDraining = false
+    const native = yield* Native.make({
+      keys,
+      upstreams,
+      allowance,
+      bodies,
+      metrics,
+      jobs,
+      idempotency: yield* Idempotency.make,
+      log,
+      uploadBytes: options.uploadBytes,
+      nowMillis,
+      isDraining: () => isDraining
+    })
+    const serving = yield* Server.serve({
+      ...options,
+      log,
+      handle: (req, res) => {
+        if (!dropIn.handle(req, res)) native(req, res)
+      }
+    })
+    return {
+      ...serving,
+      drain: Effect.suspend(() => {
+        isDraining = true
+        return Effect.asVoid(Effect.all([serving.drain, jobs.stop], { concurrency: 2 }))
+      })
+    }
+  })

@@ -1,0 +1,218 @@
+/**
+ * The composition root: which files, which sockets, which signals. Nothing else in this app provides a layer.
+ */
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
+import * as FileSystem from "@effect/platform/FileSystem"
+import type { SqlClient } from "@effect/sql/SqlClient"
+import * as Lanes from "@milepost/engine/Lanes"
+import type { Ledger } from "@milepost/ledger/Ledger"
+import * as LibsqlLedger from "@milepost/ledger/LibsqlLedger"
+import * as Simulator from "@milepost/simulator/Simulator"
+import * as SimulatorServer from "@milepost/simulator/SimulatorServer"
+import * as World from "@milepost/simulator/World"
+import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Runtime from "effect/Runtime"
+import type * as Scope from "effect/Scope"
+import { performance } from "node:perf_hooks"
+import * as KeysCommand from "./commands/KeysCommand.js"
+import * as Serve from "./commands/Serve.js"
+import * as KeyDesk from "./keys/KeyDesk.js"
+import * as Keys from "./keys/Keys.js"
+import * as Log from "./operation/Log.js"
+import * as Metrics from "./operation/Metrics.js"
+import type { Invocation } from "./Program.js"
+import { Refused, setting } from "./Refused.js"
+import * as Settings from "./settings/Settings.js"
+import * as Store from "./Store.js"
+import * as Upstreams from "./upstream/Upstreams.js"
+
+const done = 0
+const refused = 2
+const defect = 70
+
+const nowMillis = (): number => performance.now()
+
+const log = Log.make({
+  sink: (text) => void process.stderr.write(text),
+  nowMillis: () => Date.now(),
+  later: (flush) => void setImmediate(flush)
+})
+
+/** The one file of the service, held until the scope closes. */
+const opened = (
+  data: string
+): Effect.Effect<Context.Context<Ledger | SqlClient>, Refused, FileSystem.FileSystem | Scope.Scope> =>
+  Effect.gen(function*() {
+    const files = yield* FileSystem.FileSystem
+    const name = "MILEPOST_PROXY_DATA"
+    yield* Effect.mapError(files.makeDirectory(data, { recursive: true, mode: 0o700 }), () => setting(name, `${data}: the folder cannot be made`))
+    const context = yield* Effect.mapError(LibsqlLedger.make({ path: `${data}/proxy.db` }), ({ message }) => setting(name, message))
+    yield* Effect.mapError(Effect.provide(Store.create, context), ({ message }) => setting(name, message))
+    return context
+  })
+
+const keysIn = (data: string) =>
+  Effect.flatMap(opened(data), (context) =>
+    Effect.mapError(Effect.provide(Keys.make, context), ({ message }) => setting("MILEPOST_PROXY_DATA", message)))
+
+/** A wish about keys: the running service fulfils it, or the file does. */
+const keysCommand = (wish: Effect.Effect<KeyDesk.Wish, Refused>, json: boolean) =>
+  Effect.scoped(Effect.gen(function*() {
+    const asked = yield* wish
+    const data = Settings.data(process.env)
+    const reply = yield* KeyDesk.ask(data, asked)
+    yield* KeysCommand.tell(reply ?? (yield* Effect.flatMap(keysIn(data), (keys) => KeyDesk.fulfil(keys, asked))), json)
+    return done
+  }))
+
+const signal = (name: NodeJS.Signals, then: () => void) =>
+  Effect.acquireRelease(Effect.sync(() => void process.on(name, then)), () => Effect.sync(() => void process.off(name, then)))
+
+/** Completes at the first SIGTERM or SIGINT; a second one ends the process at once. */
+const untilStopped = Effect.gen(function*() {
+  const asked = yield* Deferred.make<void>()
+  let isAsked = false
+  const stop = (): void => {
+    if (isAsked) process.exit(1)
+    isAsked = true
+    Deferred.unsafeDone(asked, Effect.void)
+  }
+  yield* signal("SIGTERM", stop)
+  yield* signal("SIGINT", stop)
+  return Deferred.await(asked)
+})
+
+/** Organisations are read again at SIGHUP; a mistake changes nothing. */
+const reloading = (orgs: Effect.Effect<Settings.Settings["orgs"], Refused, FileSystem.FileSystem>) =>
+  Effect.gen(function*() {
+    const upstreams = yield* Upstreams.Upstreams
+    const runtime = yield* Effect.runtime<FileSystem.FileSystem>()
+    const reload = Effect.matchEffect(orgs, {
+      onFailure: ({ message }) => Effect.sync(() => log.write("error", "settings-refused", { message })),
+      onSuccess: (found) =>
+        Effect.zipRight(
+          upstreams.replace(found),
+          Effect.sync(() => log.write("info", "settings-reloaded", { orgs: found.map(({ id }) => id).join(",") }))
+        )
+    })
+    yield* signal("SIGHUP", () => void Runtime.runFork(runtime)(reload))
+  })
+
+const serve = (
+  settings: Settings.Settings,
+  orgs: Effect.Effect<Settings.Settings["orgs"], Refused, FileSystem.FileSystem>,
+  announce: (url: string) => Effect.Effect<void, Refused, Keys.Keys>
+): Effect.Effect<number, Refused, FileSystem.FileSystem | Scope.Scope> =>
+  Effect.gen(function*() {
+    const context = yield* opened(settings.data)
+    const metrics = Metrics.make()
+    const services = Layer.mergeAll(
+      Layer.succeed(Log.Log, log),
+      Lanes.layerInProcess,
+      NodeHttpServer.layerContext,
+      Layer.mapError(Keys.layer, ({ message }) => setting("MILEPOST_PROXY_DATA", message)),
+      Upstreams.layer({
+        orgs: settings.orgs,
+        queue: settings.queue,
+        watch: (org, request, exit, took) =>
+          metrics.called(org, request.operation, Exit.isSuccess(exit) ? String(exit.value.status) : wordOf(exit.cause), took)
+      })
+    ).pipe(Layer.provideMerge(Layer.succeedContext(context)))
+    return yield* Effect.gen(function*() {
+      const stopped = yield* untilStopped
+      yield* reloading(orgs)
+      const serving = yield* Effect.mapError(
+        Serve.serve({ ...settings, metrics, nowMillis }),
+        (error) => new Refused({ setting: error._tag === "CannotListen" ? "MILEPOST_PROXY_PORT" : "MILEPOST_PROXY_DATA", message: error.message })
+      )
+      yield* announce(serving.url)
+      log.write("info", "listening", { url: serving.url, orgs: settings.orgs.map(({ id }) => id).join(",") })
+      yield* stopped
+      log.write("info", "draining")
+      yield* serving.drain
+      log.write("info", "stopped")
+      return done
+    }).pipe(Effect.provide(services))
+  })
+
+const wordOf = (cause: Cause.Cause<{ readonly _tag: string }>): string =>
+  Option.match(Cause.failureOption(cause), { onNone: () => "defect", onSome: ({ _tag }) => _tag })
+
+const worldOf = (file: string | undefined): Effect.Effect<World.World, Refused, FileSystem.FileSystem> =>
+  file === undefined ? Effect.succeed(World.sample) : Effect.gen(function*() {
+    const files = yield* FileSystem.FileSystem
+    const text = yield* Effect.mapError(files.readFileString(file), () => setting("--world", `${file} cannot be read`))
+    return yield* Effect.mapError(World.fromText(text), ({ message }) => setting("--world", `${file}: ${message}`))
+  })
+
+/** An upstream inside, a folder that is thrown away, and a key that is printed. */
+const sandbox = (world: string | undefined): Effect.Effect<number, Refused, FileSystem.FileSystem | Scope.Scope> =>
+  Effect.gen(function*() {
+    const files = yield* FileSystem.FileSystem
+    const simulated = yield* worldOf(world)
+    const simulator = yield* Simulator.make(simulated)
+    const upstream = yield* SimulatorServer.serve().pipe(
+      Effect.provideService(Simulator.Simulator, simulator),
+      Effect.mapError(({ message }) => setting("--sandbox", message))
+    )
+    const variables = SimulatorServer.variables(upstream.url, simulated)
+    const settings = yield* Settings.read({
+      ...process.env,
+      ...variables,
+      MILEPOST_PROXY_ORG: "sandbox",
+      MILEPOST_PROXY_UPSTREAMS: undefined
+    })
+    const data = yield* Effect.mapError(files.makeTempDirectoryScoped({ prefix: "milepost-proxy-" }), () => setting("TMPDIR", "no folder can be made there"))
+    return yield* serve({ ...settings, data }, Effect.succeed(settings.orgs), (url) =>
+      Effect.gen(function*() {
+        const keys = yield* Keys.Keys
+        const grant = { name: "sandbox", orgs: ["sandbox"], targetGroups: null, perMinute: null }
+        const { secret } = yield* Effect.mapError(keys.create(grant), ({ message }) => setting("MILEPOST_PROXY_DATA", message))
+        console.log([
+          `MILEPOST_PROXY_URL=${url}`,
+          `MILEPOST_API_KEY=${Redacted.value(secret)}`,
+          `MILEPOST_SIMULATOR_URL=${upstream.url}`
+        ].join("\n"))
+      }))
+  })
+
+const program = (asked: Invocation): Effect.Effect<number, Refused, FileSystem.FileSystem> => {
+  switch (asked.command) {
+    case "serve":
+      return Effect.scoped(
+        asked.sandbox
+          ? sandbox(asked.world)
+          : Effect.flatMap(Settings.read(process.env), (settings) =>
+            serve(settings, Settings.orgs(process.env), (url) => Effect.sync(() => console.log(`milepost-proxy listens at ${url}`))))
+      )
+    case "keys create":
+      return keysCommand(KeysCommand.create(asked.flags), asked.flags.json === true)
+    case "keys list":
+      return keysCommand(Effect.succeed({ _tag: "List" }), asked.json)
+    case "keys revoke":
+      return keysCommand(Effect.succeed({ _tag: "Revoke", id: asked.id }), asked.json)
+  }
+}
+
+/** Runs a command to its exit code. */
+export const main = async (asked: Invocation): Promise<number> => {
+  const fiber = Effect.runFork(Effect.provide(program(asked), NodeFileSystem.layer))
+  const exit = await Effect.runPromise(Fiber.await(fiber))
+  return Exit.match(exit, {
+    onSuccess: (code) => code,
+    onFailure: (cause) => {
+      const failure = Cause.failureOption(cause)
+      console.error(Option.isSome(failure) ? failure.value.message : Cause.pretty(cause))
+      return Option.isSome(failure) ? refused : defect
+    }
+  })
+}

@@ -1,0 +1,36 @@
+/**
+ * What the service says of itself: a JSON document a line.
+ *
+ * A line holds what is listed here and nothing else: no header, no body, no query, no path with ids in it.
+ */
+import * as Context from "effect/Context"
+
+/** How much a line matters. */
+export type Level = "debug" | "info" | "warn" | "error"
+
+/** Texts and numbers beside the event. */
+export type Fields = Readonly<Record<string, string | number | boolean | null | undefined>>
+
+/** Writes lines. */
+export interface Service {
+  readonly write: (level: Level, event: string, fields?: Fields) => void
+}
+
+/** Writes lines. */
+export class Log extends Context.Tag("@milepost/proxy/Log")<Log, Service>() {}
+
+/** Lines that are written together, once a turn of the event loop. */
+export const make = (options: { readonly sink: (text: string) => void; readonly nowMillis: () => number; readonly later: (flush: () => void) => void }): Service => {
+  let held = ""
+  const flush = (): void => {
+    const text = held
+    held = ""
+    options.sink(text)
+  }
+  return {
+    write: (level, event, fields) => {
+      if (held === "") options.later(flush)
+      held += `${JSON.stringify({ time: new Date(options.nowMillis()).toISOString(), level, event, ...fields })}\n`
+    }
+  }
+}

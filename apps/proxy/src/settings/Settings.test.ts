@@ -1,0 +1,89 @@
+import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
+import * as FileSystem from "@effect/platform/FileSystem"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type { Texts } from "./Secrets.js"
+import * as Settings from "./Settings.js"
+
+const one: Texts = {
+  MILEPOST_PROXY_ORG: "brand",
+  MILEPOST_HOST: "eu",
+  MILEPOST_USERNAME: "store.server",
+  MILEPOST_PASSWORD: "server123"
+}
+
+const read = (environment: Texts) => Effect.provide(Settings.read(environment), NodeFileSystem.layer)
+
+/** Reads with a file of organisations. */
+const withFile = <A, E>(text: string, use: (environment: Texts, folder: string) => Effect.Effect<A, E, FileSystem.FileSystem>) =>
+  Effect.scoped(Effect.gen(function*() {
+    const files = yield* FileSystem.FileSystem
+    const folder = yield* files.makeTempDirectoryScoped()
+    yield* files.writeFileString(`${folder}/upstreams.toml`, text.replaceAll("FOLDER", folder))
+    return yield* use({ MILEPOST_PROXY_UPSTREAMS: `${folder}/upstreams.toml` }, folder)
+  })).pipe(Effect.provide(NodeFileSystem.layer))
+
+const brand = `[[org]]\nid = "brand"\nhost = "eu"\nusername = "till"\n`
+
+describe("Settings", () => {
+  it.effect("one organisation is read from the environment, with defaults for everything else", () =>
+    Effect.gen(function*() {
+      const settings = yield* read(one)
+      assert.deepInclude(settings, { host: "127.0.0.1", port: 8320, data: "milepost-proxy-data", queue: 1_000 })
+      const [org] = settings.orgs
+      assert.deepInclude(org, { id: "brand", limits: { callsPerSecond: null, concurrency: "auto" } })
+      assert.notInclude(JSON.stringify(settings), "server123")
+    }))
+
+  it.each<readonly [string, Texts, string]>([
+    ["no organisation", {}, "MILEPOST_PROXY_ORG: is not set"],
+    ["no host", { ...one, MILEPOST_HOST: undefined }, "MILEPOST_HOST: is not set"],
+    ["clear text", { ...one, MILEPOST_HOST: "http://example.com" }, "MILEPOST_HOST: "],
+    ["no password", { ...one, MILEPOST_PASSWORD: undefined }, "MILEPOST_PASSWORD: is not set"],
+    ["both kinds", { ...one, MILEPOST_OAUTH_KEY: "k" }, "MILEPOST_OAUTH_KEY: both kinds"],
+    ["a strange id", { ...one, MILEPOST_PROXY_ORG: "a/b" }, "MILEPOST_PROXY_ORG: "],
+    ["no port", { ...one, MILEPOST_PROXY_PORT: "70000" }, "MILEPOST_PROXY_PORT: \"70000\" is not"],
+    ["no address", { ...one, MILEPOST_PROXY_HOST: "a b" }, "MILEPOST_PROXY_HOST: "],
+    ["no rate", { ...one, MILEPOST_RATE: "fast" }, "MILEPOST_RATE: \"fast\" is not a rate"],
+    ["all scopes", { ...one, MILEPOST_DATA_SCOPE: "ALL" }, "MILEPOST_DATA_SCOPE: the data scope ALL is not supported"],
+    ["no path", { ...one, MILEPOST_BASE_PATH: "/" }, "MILEPOST_BASE_PATH: "],
+    ["two sources", { ...one, MILEPOST_PROXY_UPSTREAMS: "x.toml" }, "MILEPOST_PROXY_ORG: MILEPOST_PROXY_UPSTREAMS is set as well"],
+    ["no file", { MILEPOST_PROXY_UPSTREAMS: "/nowhere.toml" }, "MILEPOST_PROXY_UPSTREAMS: /nowhere.toml cannot be read"]
+  ])("%s is one line that names the setting", (_, environment, start) =>
+    Effect.runPromise(Effect.gen(function*() {
+      const { message } = yield* Effect.flip(read(environment))
+      assert.isTrue(message.startsWith(start), message)
+      assert.notInclude(message, "\n")
+      assert.notInclude(message, "server123")
+    })))
+
+  it.effect("several are read from a file, with secrets in it, in files or in variables", () =>
+    withFile(
+      `${brand}password = "in place"\nrate = "600/min"\nconcurrency = 8\n[[org]]\nid = "child"\nhost = "us"\nusername = "till"\npassword_file = "FOLDER/secret"\ndataScope = "OTHER"\ndataScopeOrg = 101\n[[org]]\nid = "third"\nhost = "apac"\noauthKey_env = "KEY"\noauthSecret_env = "SECRET"\n`,
+      (environment, folder) =>
+        Effect.gen(function*() {
+          const files = yield* FileSystem.FileSystem
+          yield* files.writeFileString(`${folder}/secret`, "from a file\n")
+          const { orgs } = yield* Settings.read({ ...environment, KEY: "k", SECRET: "s" })
+          assert.deepStrictEqual(orgs.map(({ id }) => id), ["brand", "child", "third"])
+          assert.deepStrictEqual(orgs[0]?.limits, { callsPerSecond: 10, concurrency: 8 })
+          const credentials = orgs[1]?.connection.credentials
+          assert.strictEqual(credentials?._tag === "Basic" ? Redacted.value(credentials.password.value) : "", "from a file")
+          assert.strictEqual(orgs[2]?.connection.credentials._tag, "OAuth")
+        })
+    ))
+
+  it.each([
+    ["[[org]", "this is not valid TOML"],
+    ["", "holds no organisation"],
+    ["other = 1\n", "there is no key \"other\""],
+    [`${brand}password = "x"\ncolour = "red"\n`, "org[0].colour: there is no such key"],
+    [`${brand}password = "x"\npassword_env = "Y"\n`, "org[0].password_env: password is set as well"],
+    [`${brand}password_env = "UNSET"\n`, "org[0].password_env: the variable UNSET is not set"],
+    [`${brand}password_file = "/nowhere"\n`, "org[0].password_file: /nowhere cannot be read"],
+    [`${brand}password = "x"\n${brand}password = "x"\n`, "two organisations with the id brand"]
+  ])("the file %j is told what is wrong with it", (text, part) =>
+    Effect.runPromise(withFile(text, (environment) =>
+      Effect.map(Effect.flip(Settings.read(environment)), ({ message }) => assert.include(message, part)))))
+})

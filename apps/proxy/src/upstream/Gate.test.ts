@@ -1,0 +1,187 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Ids from "@milepost/core/Ids"
+import * as Transport from "@milepost/core/Transport"
+import { NoAnswer } from "@milepost/core/TransportError"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
+import * as TestClock from "effect/TestClock"
+import * as Gate from "./Gate.js"
+
+const request = (customer: number, timeoutMillis?: number): Transport.Request => ({
+  operation: "enroll",
+  method: "POST",
+  path: "/x",
+  body: "[]",
+  customerId: Either.getOrThrow(Ids.customerId(customer)),
+  timeoutMillis
+})
+
+const answer = (status: number, headers: Transport.Response["headers"] = {}): Transport.Response => ({ status, headers, body: "", requestId: null })
+
+/** A transport whose calls are answered by the test, in the order in which they left. */
+const scripted = () => {
+  const left: Array<{ readonly customer: number; readonly timeoutMillis: number | undefined; readonly reply: Deferred.Deferred<Transport.Response, NoAnswer> }> = []
+  const transport = Transport.make(({ customerId, timeoutMillis }) =>
+    Effect.flatMap(Deferred.make<Transport.Response, NoAnswer>(), (reply) => {
+      left.push({ customer: customerId, timeoutMillis, reply })
+      return Deferred.await(reply)
+    }))
+  return {
+    transport,
+    customers: () => left.map(({ customer }) => customer),
+    timeouts: () => left.map(({ timeoutMillis }) => timeoutMillis),
+    reply: (index: number, response = answer(200)) => Deferred.succeed(left[index]!.reply, response)
+  }
+}
+
+const made = (inner: Transport.Service, limits: Gate.Limits) => Gate.make({ inner, limits, watch: () => undefined })
+const settle = Effect.forEach(Array.from({ length: 20 }), () => Effect.yieldNow(), { discard: true })
+
+describe("Gate", () => {
+  it.effect("interactive calls go before those of jobs, and jobs take turns", () =>
+    Effect.gen(function*() {
+      const { customers, reply, transport } = scripted()
+      const gate = yield* made(transport, { callsPerSecond: null, concurrency: 1 })
+      const [one, two] = [gate.job(), gate.job()]
+      yield* Effect.fork(gate.interactive.send(request(1)))
+      for (const id of [11, 12, 13]) yield* Effect.fork(one.transport.send(request(id)))
+      for (const id of [21, 22]) yield* Effect.fork(two.transport.send(request(id)))
+      yield* Effect.fork(gate.interactive.send(request(2)))
+      yield* settle
+      for (let index = 0; index < 7; index++) {
+        yield* reply(index)
+        yield* settle
+      }
+      assert.deepStrictEqual(customers(), [1, 2, 11, 21, 12, 22, 13])
+      assert.deepInclude(gate.snapshot(), { inFlight: 0, waitingInteractive: 0, waitingJobs: 0 })
+    }))
+
+  it.effect("a call goes at the pace of the organisation, and its wait is taken off its time", () =>
+    Effect.gen(function*() {
+      const { customers, timeouts, transport } = scripted()
+      const gate = yield* made(transport, { callsPerSecond: 1, concurrency: 8 })
+      yield* TestClock.adjust("1 second")
+      for (const id of [1, 2, 3]) yield* Effect.forkDaemon(gate.interactive.send(request(id, 10_000)))
+      yield* settle
+      const first = customers().length
+      yield* TestClock.adjust("3 seconds")
+      yield* settle
+      assert.isBelow(first, 3)
+      assert.deepStrictEqual(customers(), [1, 2, 3])
+      assert.isBelow(timeouts()[2] ?? 10_000, 9_500)
+    }))
+
+  it.effect("who has no turn in time is told so, and was not sent", () =>
+    Effect.gen(function*() {
+      const { customers, transport } = scripted()
+      const gate = yield* made(transport, { callsPerSecond: null, concurrency: 1 })
+      yield* Effect.forkDaemon(gate.interactive.send(request(1, 60_000)))
+      const waiting = yield* Effect.fork(gate.interactive.send(request(2, 2_000)))
+      yield* settle
+      yield* TestClock.adjust("4 seconds")
+      const error = yield* Effect.flip(Fiber.join(waiting))
+      assert.deepInclude(error, { _tag: "NotSent", reason: "Closed" })
+      assert.deepStrictEqual(customers(), [1])
+    }))
+
+  it.effect("a 429 stops everybody, and a job's call goes again by itself", () =>
+    Effect.gen(function*() {
+      const { customers, reply, transport } = scripted()
+      const gate = yield* made(transport, { callsPerSecond: null, concurrency: 8 })
+      const job = yield* Effect.fork(gate.job().transport.send(request(1)))
+      yield* settle
+      yield* reply(0, answer(429, { "retry-after": "5" }))
+      yield* settle
+      const person = yield* Effect.fork(gate.interactive.send(request(2, 60_000)))
+      yield* settle
+      assert.deepStrictEqual(customers(), [1])
+      assert.isAtLeast(gate.expectedWaitMillis(), 4_000)
+      yield* TestClock.adjust("6 seconds")
+      yield* settle
+      assert.sameMembers([...customers()], [1, 1, 2])
+      yield* reply(1)
+      yield* reply(2)
+      assert.strictEqual((yield* Fiber.join(job)).status, 200)
+      assert.strictEqual((yield* Fiber.join(person)).status, 200)
+    }))
+
+  it.effect("an upstream that is down is said to be so, tried again by one call at a time, and found again", () =>
+    Effect.gen(function*() {
+      let status = 200
+      let calls = 0
+      const gate = yield* made(
+        Transport.make(() =>
+          Effect.sync(() => {
+            calls += 1
+            return answer(status)
+          })
+        ),
+        { callsPerSecond: null, concurrency: 8 }
+      )
+      yield* gate.interactive.send(request(1))
+      status = 502
+      for (let id = 2; id < 40 && gate.closed() === null; id++) yield* gate.interactive.send(request(id))
+      assert.deepInclude(gate.snapshot().breaker, { why: "502" })
+      const before = calls
+      assert.isNotNull(gate.closed())
+      yield* TestClock.adjust("10 seconds")
+      assert.isNull(gate.closed())
+      yield* gate.interactive.send(request(50))
+      assert.strictEqual(calls, before + 1)
+      assert.isNotNull(gate.closed())
+      status = 200
+      yield* TestClock.adjust("10 seconds")
+      yield* gate.interactive.send(request(51))
+      assert.isNull(gate.closed())
+      assert.isNull(gate.snapshot().breaker)
+    }))
+
+  it.effect("a job that stops takes back what waits, and lets go of nothing that has left", () =>
+    Effect.gen(function*() {
+      const { customers, reply, transport } = scripted()
+      const gate = yield* made(transport, { callsPerSecond: null, concurrency: 1 })
+      const job = gate.job()
+      const inFlight = yield* Effect.fork(job.transport.send(request(1)))
+      const waiting = yield* Effect.fork(job.transport.send(request(2)))
+      yield* settle
+      job.close()
+      assert.deepInclude(yield* Effect.flip(Fiber.join(waiting)), { _tag: "NotSent", reason: "Closed" })
+      assert.deepInclude(yield* Effect.flip(job.transport.send(request(3))), { _tag: "NotSent", reason: "Closed" })
+      yield* reply(0)
+      assert.strictEqual((yield* Fiber.join(inFlight)).status, 200)
+      assert.deepStrictEqual(customers(), [1])
+    }))
+
+  it.effect("who goes away while he waits takes no place with him", () =>
+    Effect.gen(function*() {
+      const { customers, reply, transport } = scripted()
+      const gate = yield* made(transport, { callsPerSecond: null, concurrency: 1 })
+      yield* Effect.fork(gate.interactive.send(request(1)))
+      const gone = yield* Effect.fork(gate.interactive.send(request(2)))
+      yield* Effect.fork(gate.interactive.send(request(3)))
+      yield* settle
+      yield* Fiber.interrupt(gone)
+      yield* reply(0)
+      yield* settle
+      yield* reply(1)
+      yield* settle
+      assert.deepStrictEqual(customers(), [1, 3])
+      assert.strictEqual(gate.snapshot().inFlight, 0)
+    }))
+
+  it.effect("other limits hold from the next call on", () =>
+    Effect.gen(function*() {
+      const { customers, reply, transport } = scripted()
+      const gate = yield* made(transport, { callsPerSecond: null, concurrency: 1 })
+      for (const id of [1, 2, 3]) yield* Effect.fork(gate.interactive.send(request(id)))
+      yield* settle
+      gate.replace(transport, { callsPerSecond: null, concurrency: 4 })
+      yield* settle
+      assert.deepStrictEqual(customers(), [1, 2, 3])
+      for (const index of [0, 1, 2]) yield* reply(index)
+      yield* settle
+      assert.deepInclude(gate.snapshot(), { inFlight: 0, places: 4 })
+    }))
+})

@@ -1,0 +1,322 @@
+/**
+ * What every call to one organisation passes on its way out, whoever makes it: a place among the calls in flight, and a
+ * turn at the organisation's pace.
+ *
+ * Interactive calls go before those of jobs, and jobs take turns. A call for which place and turn are free goes out
+ * synchronously. While the upstream is down one call goes out every few seconds, to see whether it is back.
+ */
+import * as Transport from "@milepost/core/Transport"
+import { NotSent, type TransportError } from "@milepost/core/TransportError"
+import * as Concurrency from "@milepost/engine/Concurrency"
+import * as Learning from "@milepost/engine/Gate"
+import * as Outage from "@milepost/engine/Outage"
+import * as Pace from "@milepost/engine/Pace"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Runtime from "effect/Runtime"
+
+/** How fast an organisation is called. */
+export interface Limits {
+  /** Calls a second at most; `null` for as many as the upstream bears. */
+  readonly callsPerSecond: number | null
+  readonly concurrency: number | "auto"
+}
+
+/** Why the upstream is taken for down. */
+export interface Breaker {
+  /** For people: what the last calls met. */
+  readonly why: string
+  readonly sinceMillis: number
+}
+
+/** The gate at one moment. */
+export interface Snapshot {
+  readonly inFlight: number
+  readonly places: number
+  /** Calls that wait for a place or a turn. */
+  readonly waitingInteractive: number
+  readonly waitingJobs: number
+  /** Calls a second that are let go; `null` without a limit. */
+  readonly callsPerSecond: number | null
+  /** Until when a 429 stops everybody; `null` while calls may go. */
+  readonly pausedMillis: number | null
+  readonly breaker: Breaker | null
+}
+
+/** Told of every call that came back. */
+export type Watch = (request: Transport.Request, exit: Exit.Exit<Transport.Response, TransportError>, tookMillis: number) => void
+
+/** The calls of one job. */
+export interface JobCalls {
+  readonly transport: Transport.Service
+  /** Whoever waits gives up, and later calls do not leave: for a job that stops. */
+  readonly close: () => void
+}
+
+/** The gate of one organisation. */
+export interface Gate {
+  /** For callers who wait for the answer. */
+  readonly interactive: Transport.Service
+  /** For a job: behind interactive calls, and as often as every other job. */
+  readonly job: () => JobCalls
+  /** How long an interactive call that came now would wait at least, in milliseconds. */
+  readonly expectedWaitMillis: () => number
+  /** Why a call that came now would not leave, and in how many milliseconds one may: while the upstream is down. */
+  readonly closed: () => { readonly why: string; readonly retryAfterMillis: number } | null
+  readonly snapshot: () => Snapshot
+  /** Goes on with another transport, and with other limits where those have changed; calls in flight are left alone. */
+  readonly replace: (inner: Transport.Service, limits: Limits) => void
+}
+
+/** Somebody who makes calls, and those of them that wait. */
+interface Source {
+  readonly waiting: Set<Waiting>
+  isClosed: boolean
+}
+
+interface Waiting {
+  readonly source: Source
+  readonly sinceMillis: number
+  readonly deadlineMillis: number
+  readonly request: Transport.Request
+  readonly resume: (effect: Effect.Effect<Transport.Response, TransportError>) => void
+  /** Where it has a place, while it has its turn and has not left yet. */
+  place: Concurrency.Concurrency | null
+}
+
+const stopped = new NotSent({ reason: "Closed", message: "the job stopped before this call's turn" })
+
+const tooLate = (millis: number): NotSent =>
+  new NotSent({ reason: "Closed", message: `there was no turn for this call within ${Math.round(millis / 100) / 10} s; it was not sent` })
+
+/** While somebody waits, that often it is looked who has waited too long. */
+const sweepMillis = 1_000
+
+/** Between two calls to an upstream that nobody has ever reached. */
+const unreachedMillis = 5_000
+
+/** So long a call of a job is sent again after a 429, which every other caller of the organisation waits for as well. */
+const longestRefusedMillis = 3_600_000
+
+/** A gate that nobody has passed yet. */
+export const make = (options: {
+  readonly inner: Transport.Service
+  readonly limits: Limits
+  readonly watch: Watch
+}): Effect.Effect<Gate> =>
+  Effect.map(Effect.zip(Effect.clock, Effect.runtime<never>()), ([clock, runtime]) => {
+    const now = (): number => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)
+    const run = Runtime.runFork(runtime)
+    let { inner, limits } = options
+    let pace = Pace.make({ nowMillis: now(), callsPerSecond: limits.callsPerSecond })
+    let concurrency = Concurrency.make(limits.concurrency)
+    const outage = Outage.make({ isArmed: true })
+    let breaker: Breaker | null = null
+    /** The turn that the next call has, where one was asked for and nobody has taken it; a new era makes it void. */
+    let turn: number | null = null
+    let era = pace.era()
+    let isTimed = false
+
+    const interactive: Source = { waiting: new Set(), isClosed: false }
+    /** Jobs of which a call waits, the next one first. */
+    const jobs = new Set<Source>()
+    let waitingJobs = 0
+
+    const hasTurn = (at: number): boolean => {
+      if (turn === null || era !== pace.era()) {
+        era = pace.era()
+        turn = pace.turn(at)
+      }
+      // A reservation that is older than a pause is worth nothing.
+      if (turn <= at && pace.paused(at) !== null) turn = pace.turn(at)
+      return turn <= at
+    }
+
+    const takePlace = (at: number): boolean => {
+      if (!hasTurn(at) || !concurrency.tryTake()) return false
+      // A turn that waited for somebody to take it: the next one is counted from now, or two calls would try an upstream that is down.
+      if (breaker !== null && turn !== null && turn < at) pace.turn(at)
+      turn = null
+      return true
+    }
+
+    const next = (): Waiting | undefined => {
+      const first = interactive.waiting.values().next().value
+      if (first !== undefined) {
+        interactive.waiting.delete(first)
+        return first
+      }
+      const source = jobs.values().next().value
+      const call = source?.waiting.values().next().value
+      if (source === undefined || call === undefined) return undefined
+      source.waiting.delete(call)
+      waitingJobs -= 1
+      // Behind the other jobs, if it has more.
+      jobs.delete(source)
+      if (source.waiting.size > 0) jobs.add(source)
+      return call
+    }
+
+    const forget = (call: Waiting): void => {
+      if (!call.source.waiting.delete(call) || call.source === interactive) return
+      waitingJobs -= 1
+      if (call.source.waiting.size === 0) jobs.delete(call.source)
+    }
+
+    const isAnybodyWaiting = (): boolean => interactive.waiting.size > 0 || jobs.size > 0
+
+    const sweep = (at: number): void => {
+      for (const call of interactive.waiting) {
+        if (call.deadlineMillis > at) continue
+        forget(call)
+        call.resume(Effect.fail(tooLate(at - call.sinceMillis)))
+      }
+    }
+
+    const pump = (): void => {
+      const at = now()
+      while (isAnybodyWaiting() && takePlace(at)) {
+        const call = next()
+        if (call === undefined) return
+        const place = concurrency
+        call.place = place
+        call.resume(Effect.suspend(() => {
+          call.place = null
+          const sent = now()
+          const left = call.deadlineMillis - sent
+          return go(Number.isFinite(left) ? { ...call.request, timeoutMillis: left } : call.request, sent, place)
+        }))
+      }
+      if (isTimed || !isAnybodyWaiting()) return
+      isTimed = true
+      const wait = turn === null || turn <= at ? sweepMillis : Math.min(sweepMillis, turn - at)
+      run(Effect.map(Effect.sleep(wait), () => {
+        isTimed = false
+        sweep(now())
+        pump()
+      }))
+    }
+
+    /** Calls of jobs wait for the end of it; people do not. */
+    const trip = (everyMillis: number, why: string, at: number): void => {
+      breaker = { why, sinceMillis: breaker?.sinceMillis ?? at }
+      pace.crawl(everyMillis, why)
+      for (const call of interactive.waiting) {
+        forget(call)
+        call.resume(Effect.fail(new NotSent({ reason: "Closed", message: `the upstream is taken for down (${why}); the call was not sent` })))
+      }
+    }
+
+    const watch = (exit: Exit.Exit<Transport.Response, TransportError>, customerId: number, at: number): void => {
+      const sign = Learning.signOf(exit)
+      if (sign === null) return
+      const verdict = outage.observe(sign, customerId, at)
+      if (verdict._tag === "Crawl") trip(verdict.everyMillis, verdict.why, at)
+      else if (verdict._tag === "Stop") trip(unreachedMillis, verdict.message, at)
+      else if (sign._tag === "Well" && breaker !== null) {
+        breaker = null
+        pace.crawl(null, "")
+      }
+    }
+
+    /** With a place and a turn. A call that has left is not interrupted, or nobody would know what became of it. */
+    const go = (
+      request: Transport.Request,
+      sent: number,
+      place: Concurrency.Concurrency
+    ): Effect.Effect<Transport.Response, TransportError> => {
+      const taught = { concurrency: place, pace }
+      const ended = (exit: Exit.Exit<Transport.Response, TransportError>) => {
+        const at = now()
+        Learning.learn(taught, exit, sent, at)
+        watch(exit, request.customerId, at)
+        options.watch(request, exit, at - sent)
+        place.release()
+        if (isAnybodyWaiting()) pump()
+        return exit
+      }
+      return Effect.uninterruptible(Effect.matchCauseEffect(inner.send(request), {
+        onFailure: (cause) => ended(Exit.failCause(cause)),
+        onSuccess: (response) => ended(Exit.succeed(response))
+      }))
+    }
+
+    const wait = (source: Source, request: Transport.Request, at: number): Effect.Effect<Transport.Response, TransportError> =>
+      Effect.async((resume) => {
+        const patience = source === interactive ? request.timeoutMillis ?? Number.POSITIVE_INFINITY : Number.POSITIVE_INFINITY
+        const call: Waiting = { source, sinceMillis: at, deadlineMillis: at + patience, request, resume, place: null }
+        source.waiting.add(call)
+        if (source !== interactive) {
+          waitingJobs += 1
+          jobs.add(source)
+        }
+        pump()
+        return Effect.sync(() => {
+          if (call.place === null) return forget(call)
+          call.place.release()
+          pump()
+        })
+      })
+
+    const send = (source: Source) => (request: Transport.Request): Effect.Effect<Transport.Response, TransportError> =>
+      Effect.suspend(() => {
+        if (source.isClosed) return Effect.fail(stopped)
+        const at = now()
+        return !isAnybodyWaiting() && takePlace(at) ? go(request, at, concurrency) : wait(source, request, at)
+      })
+
+    /** A 429 is the organisation's, not the job's: the call was not executed, and goes again when calls may go. */
+    const patiently = (source: Source, request: Transport.Request, sinceMillis: number): Effect.Effect<Transport.Response, TransportError> =>
+      Effect.flatMap(send(source)(request), (response) =>
+        response.status === 429 && !source.isClosed && now() - sinceMillis < longestRefusedMillis
+          ? patiently(source, request, sinceMillis)
+          : Effect.succeed(response))
+
+    return {
+      interactive: Transport.make(send(interactive)),
+      job: () => {
+        const source: Source = { waiting: new Set(), isClosed: false }
+        return {
+          transport: Transport.make((request) => Effect.suspend(() => patiently(source, request, now()))),
+          close: () => {
+            source.isClosed = true
+            for (const call of source.waiting) {
+              forget(call)
+              call.resume(Effect.fail(stopped))
+            }
+          }
+        }
+      },
+      expectedWaitMillis: () => {
+        const at = now()
+        const paused = Math.max(0, (pace.paused(at)?.untilMillis ?? at) - at)
+        const rate = pace.rate()
+        return paused + (rate === null ? 0 : interactive.waiting.size * 1000 / rate)
+      },
+      closed: () => {
+        if (breaker === null) return null
+        const at = now()
+        if (!isAnybodyWaiting() && hasTurn(at)) return null
+        return { why: breaker.why, retryAfterMillis: Math.max(sweepMillis, (turn ?? at) - at) }
+      },
+      snapshot: () => ({
+        inFlight: concurrency.inFlight(),
+        places: concurrency.limit(),
+        waitingInteractive: interactive.waiting.size,
+        waitingJobs,
+        callsPerSecond: pace.rate() ?? pace.learnt(),
+        pausedMillis: pace.paused(now())?.untilMillis ?? null,
+        breaker
+      }),
+      replace: (transport, wanted) => {
+        inner = transport
+        if (wanted.callsPerSecond !== limits.callsPerSecond) {
+          pace = Pace.make({ nowMillis: now(), callsPerSecond: wanted.callsPerSecond })
+          turn = null
+        }
+        if (wanted.concurrency !== limits.concurrency) concurrency = Concurrency.make(wanted.concurrency)
+        limits = wanted
+        pump()
+      }
+    }
+  })

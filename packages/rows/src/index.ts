@@ -1,0 +1,13 @@
+/** Rows of an input into a ledger, and what became of them back out of it. */
+export * as CsvRows from "./CsvRows.js"
+export * as Duplicates from "./Duplicates.js"
+export * as Import from "./Import.js"
+export * as InputFile from "./InputFile.js"
+export * as NdjsonRows from "./NdjsonRows.js"
+export * as Plan from "./Plan.js"
+export * as Records from "./Records.js"
+export * as Results from "./Results.js"
+export * as Row from "./Row.js"
+export * as RowsError from "./RowsError.js"
+export * as Source from "./Source.js"
+export * as Standing from "./Standing.js"
