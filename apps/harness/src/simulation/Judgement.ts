@@ -15,8 +15,12 @@ export interface Judgement {
   readonly virtualMillis: number
 }
 
+/** A run goes from its first event to its last without one turn of the event loop: signals and timers come in between two. */
+const breath = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
 /** Runs a plan and judges it; a defect is a verdict as well. */
 export const of = async (plan: Plan.Plan, plant: Plant | null): Promise<Judgement> => {
+  await breath()
   try {
     const simulated = await Simulation.run(plan, plant)
     const { calls, events, virtualMillis } = simulated
