@@ -34,7 +34,7 @@ describe("simulated runs", { timeout: 240_000 }, () => {
     }
     if (found === null) throw new Error(`${name} was not found`)
     expect((await Judgement.of(found.plan, null)).violations, "without the bug").toEqual([])
-    const smallest = await Judgement.shrunk(found, plant, 2_000)
+    const smallest = await Judgement.shrunk(found, plant, 500)
     expect(smallest.violations.map(({ invariant }) => invariant)).toContain(found.violations[0]?.invariant)
     expect(smallest.plan.rows.length).toBeLessThanOrEqual(found.plan.rows.length)
   })
