@@ -23,6 +23,10 @@ const isLost = ({ answer }: Call): boolean => answer === null || answer._tag ===
 const isPostponed = ({ answer }: Call): boolean =>
   answer?._tag === "Answered" && !answer.isDefinite && ErrorCatalog.find(answer.status)?.disposition === "retryLater"
 
+/** An answer of the gateway that says that nobody has read the call. */
+const isRefusedUnread = (call: Call): boolean =>
+  isPostponed(call) || (call.answer?._tag === "Answered" && ErrorCatalog.find(call.answer.status)?.disposition === "rejected")
+
 const byKey = (calls: ReadonlyArray<Call>): ReadonlyMap<string, ReadonlyArray<Call>> => {
   const found = new Map<string, Array<Call>>()
   for (const call of calls) {
@@ -76,7 +80,10 @@ const contradiction = (
     case "unknown":
       return lostAttempts > 0 || calls.some(isLost) ? null : "is unknown, and every call was answered"
     case "skipped":
-      return outcome.reason !== "duplicate" && calls.length > 0 ? `is skipped as never sent, and ${calls.length} calls were sent` : null
+      // Refused credentials or a full quota say that a call was not executed: its record was given back, and skipped later.
+      return calls.some((call) => call.executed || isLost(call) && !isRefusedUnread(call))
+        ? `is skipped as never sent, and one of its ${calls.length} calls may have been executed`
+        : null
   }
 }
 

@@ -108,7 +108,7 @@ const timers = () => {
 }
 
 /** How often a fiber lets others go on: after this many of its steps, or as Effect does by itself. */
-const steps = [16, 128, 2048] as const
+const steps = [64, 512, 2048] as const
 
 /** A machine that a seed decides. */
 export const make = (seed: number): Machine => {

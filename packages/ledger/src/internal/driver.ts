@@ -141,7 +141,10 @@ const close = async (database: Libsql): Promise<void> => {
 
 /** The same over libsql's synchronous interface. */
 interface PreparedInMemory {
+  /** Whether it returns rows. */
+  readonly reader: boolean
   readonly all: (params: ReadonlyArray<unknown>) => ReadonlyArray<object>
+  readonly run: (params: ReadonlyArray<unknown>) => Done
   readonly safeIntegers: (isOn: boolean) => unknown
 }
 
@@ -160,11 +163,23 @@ export class InMemoryConnection implements Connection {
 
   constructor(private readonly database: InMemory) {}
 
-  private rows(sql: string, params: ReadonlyArray<unknown>, isExact = false): ReadonlyArray<object> {
-    const statement = this.prepared.get(sql) ?? this.database.prepare(sql)
-    this.prepared.set(sql, statement)
+  private statement(sql: string): PreparedInMemory {
+    const known = this.prepared.get(sql)
+    if (known !== undefined) return known
+    const made = this.database.prepare(sql)
+    this.prepared.set(sql, made)
+    return made
+  }
+
+  private rows(sql: string, params: ReadonlyArray<unknown>, isExact: boolean): ReadonlyArray<object> {
+    const statement = this.statement(sql)
+    const bound = params.every(isBindable) ? params : params.map(bindable)
+    if (!statement.reader) {
+      statement.run(bound)
+      return []
+    }
     statement.safeIntegers(isExact)
-    return statement.all(params.every(isBindable) ? params : params.map(bindable))
+    return statement.all(bound)
   }
 
   private attempt<A>(act: () => A): Effect.Effect<A, SqlError> {
@@ -176,10 +191,7 @@ export class InMemoryConnection implements Connection {
   }
 
   executeRaw(sql: string, params: ReadonlyArray<unknown>): Effect.Effect<Done, SqlError> {
-    return this.attempt(() => {
-      this.rows(sql, params)
-      return this.rows("SELECT changes() AS changes", [])[0] as Done
-    })
+    return this.attempt(() => this.statement(sql).run(params.map(bindable)))
   }
 
   executeStream(): Stream.Stream<never, SqlError> {
