@@ -26,6 +26,7 @@ import type { Service as Log } from "../operation/Log.js"
 import type { Metrics } from "../operation/Metrics.js"
 import type { Bodies } from "../server/Bodies.js"
 import * as Exchange from "../server/Exchange.js"
+import type { Snapshot } from "../upstream/Gate.js"
 import type { Service as Upstreams } from "../upstream/Upstreams.js"
 import { api, Authorization, Caller } from "./Api.js"
 import * as Document from "./Document.js"
@@ -69,6 +70,8 @@ const answerOf = (value: unknown, status = 200, headers: Readonly<Record<string,
 
 const responseOf = ({ body, headers, status }: Idempotency.Answer): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.text(body, { status, contentType: headers["content-type"] ?? "application/json", headers })
+
+const answerNow = (value: unknown): HttpServerResponse.HttpServerResponse => responseOf(answerOf(value))
 
 const problemAnswer = (problem: Problem.Problem): Idempotency.Answer => ({
   status: problem.status,
@@ -198,6 +201,14 @@ const jobRoutes = (options: Options) => {
           // An upload is too long to be kept for comparison: its length, type and query stand for it.
           const parts = ["job", url, req.headers["content-type"] ?? "", req.headers["content-length"] ?? ""]
           const { operation = "enroll" } = urlParams
+          if (urlParams.dryRun === true) {
+            const limits = [callsPerSecond, upstream.gate.snapshot().callsPerSecond].filter((limit) => limit !== null)
+            const lowest = limits.length === 0 ? null : Math.min(...limits)
+            return answerNow(yield* Effect.mapError(
+              JobRoutes.planned({ operation, source, defaults, callsPerSecond: lowest, targetGroups: key.targetGroups }),
+              (error) => JobRoutes.uploadProblem(error, uploadBytes)
+            ))
+          }
           const stored = JobRoutes.uploaded(jobs, { org, key: key.id, operation, source, defaults, callsPerSecond, targetGroups: key.targetGroups })
           return yield* once(idempotency, key, parts, stored.pipe(
             Effect.mapBoth({
@@ -230,6 +241,26 @@ const jobRoutes = (options: Options) => {
           return HttpServerResponse.empty({ status: 204 })
         })))
 }
+
+const orgRoutes = ({ upstreams }: Options) =>
+  HttpApiBuilder.group(api, "orgs", (handlers) =>
+    handlers.handle("orgs", () =>
+      Effect.gen(function*() {
+        yield* named("/v1/orgs")
+        const { orgs } = yield* Caller
+        return { orgs: orgs.map((id) => standingOf(id, upstreams.get(id)?.gate.snapshot())) }
+      })))
+
+const standingOf = (id: string, gate: Snapshot | undefined): Payload.Orgs["orgs"][number] => ({
+  id,
+  isConfigured: gate !== undefined,
+  callsPerSecond: gate?.callsPerSecond ?? null,
+  inFlight: gate?.inFlight ?? 0,
+  places: gate?.places ?? 0,
+  waiting: gate === undefined ? 0 : gate.waitingInteractive + gate.waitingJobs,
+  isPaused: gate !== undefined && gate.pausedMillis !== null,
+  down: gate?.breaker?.why ?? null
+})
 
 const serviceRoutes = ({ isDraining, jobs, metrics, upstreams }: Options) => {
   const text = (body: string, contentType: string, status = 200, headers: Readonly<Record<string, string>> = {}) =>
@@ -269,7 +300,7 @@ export const make = (
   options: Options
 ): Effect.Effect<(req: IncomingMessage, res: ServerResponse) => void, never, Platform> =>
   Effect.gen(function*() {
-    const groups = Layer.mergeAll(recordRoutes(options), jobRoutes(options), serviceRoutes(options)).pipe(
+    const groups = Layer.mergeAll(recordRoutes(options), jobRoutes(options), orgRoutes(options), serviceRoutes(options)).pipe(
       Layer.provide(authorization(options))
     )
     const problems = HttpApiBuilder.middleware((app) =>
