@@ -62,7 +62,7 @@ export const table = (
   const kind = (index: number): string | null => numbers.includes(index) ? "number" : null
   return el(
     "div",
-    { class: "scroll", role: "region", "aria-label": name, tabindex: 0 },
+    { class: "scroll", role: "group", "aria-label": name, tabindex: 0 },
     el(
       "table",
       {},
