@@ -1,4 +1,5 @@
 /** The first failed records of a job: read from the stream of its results, and no further than they are shown. */
+import * as Words from "./Words.js"
 
 /** A record that is not done, and why. */
 export interface Failed {
@@ -21,12 +22,9 @@ interface Document {
   readonly input: Readonly<Record<string, string>>
 }
 
-const longest = 60
-
 const inputOf = (input: Readonly<Record<string, string>>): string => {
   const named = Object.entries(input).find(([name]) => name.toLowerCase() === "customerid")?.[1]
-  const text = named ?? Object.values(input).join(", ")
-  return text.length > longest ? `${text.slice(0, longest)}…` : text
+  return Words.short(named ?? Object.values(input).join(", "))
 }
 
 /** A line of the results as it is shown. */

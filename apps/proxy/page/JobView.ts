@@ -192,7 +192,7 @@ export const make = ({ changed, client, id, orgOf, refused }: Options): JobView 
     const built = table(
       "Reasons",
       ["Records", "Outcome", "Code", "Reason"],
-      now.refusals.map(({ code, message, outcome, records: many }) => [Words.count(many), outcome, code === null ? "" : String(code), message]),
+      now.refusals.map(({ code, message, outcome, records: many }) => [Words.count(many), outcome, code === null ? "" : String(code), code === "input" && many > 1 ? `e.g. ${message}` : message]),
       [0]
     )
     reasons.replaceChildren(el("h4", {}, "By reason"), built)

@@ -71,7 +71,7 @@ const badRowsOf = ({ badExamples, badRows }: Plan): HTMLElement | null => {
     table(
       name,
       ["Line", "Column", "Value", "Reason"],
-      badExamples.map(({ column, line, reason, value }) => [String(line), column ?? "–", value ?? "–", reason]),
+      badExamples.map(({ column, line, reason, value }) => [String(line), column ?? "–", value === null ? "–" : Words.short(value), reason]),
       [0]
     )
   )

@@ -2,7 +2,7 @@
 import type { Job } from "./Client.js"
 
 const numbers = new Intl.NumberFormat("en")
-const moments = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" })
+const moments = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" })
 
 /** A count with its thousands apart. */
 export const count = (value: number): string => numbers.format(value)
@@ -43,6 +43,11 @@ export const size = (bytes: number): string => {
   if (bytes < 1_000_000) return `${Math.round(bytes / 1_000)} kB`
   return `${(bytes / 1_000_000).toFixed(1)} MB`
 }
+
+const longest = 60
+
+/** A text that may be as long as somebody made it, as long as there is room for. */
+export const short = (text: string): string => text.length > longest ? `${text.slice(0, longest)}…` : text
 
 /** A moment where this browser is. */
 export const moment = (iso: string): string => moments.format(new Date(iso))

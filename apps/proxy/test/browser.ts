@@ -10,6 +10,8 @@ import { fileURLToPath } from "node:url"
 import { brotliDecompressSync } from "node:zlib"
 import { type Browser, chromium } from "playwright-core"
 
+const require = createRequire(import.meta.url)
+
 const systems = [
   "/usr/bin/chromium",
   "/usr/bin/chromium-browser",
@@ -25,7 +27,7 @@ interface Found {
 /** The package's browser with its libraries and a font, unpacked once for each version. */
 const packed = (): Found | null => {
   if (process.platform !== "linux" || process.arch !== "x64") return null
-  const bin = NodePath.resolve(createRequire(import.meta.url).resolve("@sparticuz/chromium"), "../../../bin")
+  const bin = NodePath.resolve(require.resolve("@sparticuz/chromium"), "../../../bin")
   const { version } = JSON.parse(Fs.readFileSync(NodePath.join(bin, "../package.json"), "utf8")) as { readonly version: string }
   const folder = fileURLToPath(new URL(`../build/chromium-${version}`, import.meta.url))
   if (!Fs.existsSync(folder)) {
@@ -48,8 +50,10 @@ const packed = (): Found | null => {
   }
 }
 
-/** A browser on this machine; `null` where there is none. */
-export const find = (): Found | null => {
+/** A browser on this machine; `null` where there is none. The packed one draws the same everywhere. */
+export const find = (prefersPacked: boolean): Found | null => {
+  const same = prefersPacked ? packed() : null
+  if (same !== null) return same
   const path = systems.find((candidate) => Fs.existsSync(candidate))
   return path === undefined ? packed() : { path, environment: {} }
 }
