@@ -120,7 +120,7 @@ export const make = ({ changed, client, id, orgOf, refused }: Options): JobView 
   const element = el(
     "section",
     { class: "panel", "aria-labelledby": "job-title" },
-    el("p", { class: "back" }, el("a", { href: "#/" }, "← All jobs")),
+    el("p", { class: "back" }, el("a", { href: "#/" }, "‹ All jobs")),
     el("div", { class: "title" }, heading, badge),
     meta,
     actions,
@@ -266,6 +266,7 @@ export const make = ({ changed, client, id, orgOf, refused }: Options): JobView 
     isFollowed = false
     if (signal.aborted) return
     write(link, "")
+    link.className = "link"
     if (why?.status === 401) refused()
     else if (why !== null) {
       write(heading, "No such job")

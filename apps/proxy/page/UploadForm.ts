@@ -247,7 +247,7 @@ export const make = ({ client, orgs, refused, started }: Options): UploadForm =>
   )
 
   return {
-    element: el("section", { class: "panel", "aria-labelledby": "new-job" }, el("p", { class: "back" }, el("a", { href: "#/" }, "← All jobs")), heading, form, preview),
+    element: el("section", { class: "panel", "aria-labelledby": "new-job" }, el("p", { class: "back" }, el("a", { href: "#/" }, "‹ All jobs")), heading, form, preview),
     heading,
     close: () => closing.abort()
   }

@@ -209,7 +209,7 @@ describe.skipIf(found === null)("the page for operators", () => {
     expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(360)
     expect(await inaccessible(page)).toEqual([])
     await picture(page, "narrow")
-    await page.getByRole("link", { name: "← All jobs" }).click()
+    await page.getByRole("link", { name: "‹ All jobs" }).click()
     await page.getByRole("link", { name: /spring\.csv/ }).waitFor()
     expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(360)
     await page.getByRole("link", { name: "New job" }).click()

@@ -71,8 +71,6 @@ const answerOf = (value: unknown, status = 200, headers: Readonly<Record<string,
 const responseOf = ({ body, headers, status }: Idempotency.Answer): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.text(body, { status, contentType: headers["content-type"] ?? "application/json", headers })
 
-const answerNow = (value: unknown): HttpServerResponse.HttpServerResponse => responseOf(answerOf(value))
-
 const problemAnswer = (problem: Problem.Problem): Idempotency.Answer => ({
   status: problem.status,
   headers: { "content-type": "application/problem+json", ...(problem.retryAfterSeconds === undefined ? {} : { "retry-after": String(problem.retryAfterSeconds) }) },
@@ -201,21 +199,18 @@ const jobRoutes = (options: Options) => {
           // An upload is too long to be kept for comparison: its length, type and query stand for it.
           const parts = ["job", url, req.headers["content-type"] ?? "", req.headers["content-length"] ?? ""]
           const { operation = "enroll" } = urlParams
+          const failed = (error: Parameters<typeof JobRoutes.uploadProblem>[0]) => JobRoutes.uploadProblem(error, uploadBytes)
           if (urlParams.dryRun === true) {
             const limits = [callsPerSecond, upstream.gate.snapshot().callsPerSecond].filter((limit) => limit !== null)
             const lowest = limits.length === 0 ? null : Math.min(...limits)
-            return answerNow(yield* Effect.mapError(
-              JobRoutes.planned({ operation, source, defaults, callsPerSecond: lowest, targetGroups: key.targetGroups }),
-              (error) => JobRoutes.uploadProblem(error, uploadBytes)
-            ))
+            const planned = JobRoutes.planned({ operation, source, defaults, callsPerSecond: lowest, targetGroups: key.targetGroups })
+            return yield* once(idempotency, key, parts, Effect.mapBoth(planned, { onSuccess: (plan) => answerOf(plan), onFailure: failed }))
           }
           const stored = JobRoutes.uploaded(jobs, { org, key: key.id, operation, source, defaults, callsPerSecond, targetGroups: key.targetGroups })
-          return yield* once(idempotency, key, parts, stored.pipe(
-            Effect.mapBoth({
-              onSuccess: (job) => answerOf(JobRoutes.documentOf(job), 202, { location: `/v1/jobs/${job.id}` }),
-              onFailure: (error) => JobRoutes.uploadProblem(error, uploadBytes)
-            })
-          ))
+          return yield* once(idempotency, key, parts, Effect.mapBoth(stored, {
+            onSuccess: (job) => answerOf(JobRoutes.documentOf(job), 202, { location: `/v1/jobs/${job.id}` }),
+            onFailure: failed
+          }))
         }))
       .handle("list", () =>
         Effect.gen(function*() {
