@@ -60,27 +60,29 @@ export const make = (client: Client, known: ReadonlyArray<Org>, refused: () => v
     showList()
   }
 
-  const look = async (): Promise<void> => {
+  /** Looks at everything; what is answered is how long the service wants to be left alone. */
+  const look = async (): Promise<number> => {
     const [foundJobs, foundOrgs] = await Promise.all([client.jobs(), client.orgs()])
-    if (signal.aborted) return
+    if (signal.aborted) return 0
     if (isTrouble(foundJobs)) {
       if (foundJobs.status === 401) refused()
       else write(trouble, `${foundJobs.title}. ${foundJobs.detail}`)
-      return
+      return (foundJobs.retryAfterSeconds ?? 0) * 1_000
     }
     write(trouble, "")
     all = foundJobs
     showList()
-    if (isTrouble(foundOrgs)) return
+    if (isTrouble(foundOrgs)) return (foundOrgs.retryAfterSeconds ?? 0) * 1_000
     allOrgs = foundOrgs
     orgs.update(allOrgs)
     open?.refresh?.()
+    return 0
   }
 
   const watch = async (): Promise<void> => {
     while (!signal.aborted) {
-      if (!document.hidden) await look()
-      await Events.sleep(all.some(isGoingOn) ? busyMillis : idleMillis, signal)
+      const leftAloneMillis = document.hidden ? 0 : await look()
+      await Events.sleep(Math.max(leftAloneMillis, all.some(isGoingOn) ? busyMillis : idleMillis), signal)
     }
   }
 

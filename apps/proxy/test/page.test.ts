@@ -40,7 +40,7 @@ const slowProxy = (): Promise<Running> =>
     page: NodePath.join(dist, "page"),
     world: World.sample,
     simulation: { faults: [{ operation: "enroll", effect: { kind: "latency", millis: 30 } }] },
-    orgs: [{ MILEPOST_USERNAME: "store.server", MILEPOST_PASSWORD: "server123", MILEPOST_RATE: "9000/min", MILEPOST_CONCURRENCY: "8" }]
+    orgs: [{ MILEPOST_USERNAME: "store.server", MILEPOST_PASSWORD: "server123", MILEPOST_RATE: "6000/min", MILEPOST_CONCURRENCY: "8" }]
   })
 
 /** A page of its own, and everything in it that should not be. */
@@ -177,7 +177,7 @@ describe.skipIf(found === null)("the page for operators", () => {
     await preview.waitFor()
     expect(await preview.locator("dl").innerText()).toMatch(/Rows\s+927\s+Calls\s+924\s+Duplicates\s+1\s+Bad rows\s+2/)
     expect(await preview.getByRole("row", { name: "926" }).count() + await preview.getByRole("row", { name: "928" }).count()).toBe(2)
-    expect(await preview.innerText()).toContain("about 7 s at 150/s")
+    expect(await preview.innerText()).toContain("about 10 s at 100/s")
     expect((await call(`${proxy.url}/v1/jobs`, { secret })).text).toBe(`{"jobs":[]}`)
     expect(await inaccessible(page)).toEqual([])
     await picture(page, "upload")
