@@ -94,7 +94,9 @@ export const make = ({ client, orgs, refused, started }: Options): UploadForm =>
   } as const
   const heading = el("h2", { id: "new-job", tabindex: -1 }, "New job")
   const trouble = el("p", { class: "trouble", role: "alert" })
-  const progress = el("progress", { max: 1, value: 0, "aria-label": "Upload", hidden: true })
+  const progress = el("progress", { max: 1, value: 0, "aria-label": "Upload" })
+  const sentSoFar = el("span", { class: "line" })
+  const upload = el("div", { class: "upload", hidden: true }, progress, sentSoFar)
   const check = el("button", { type: "submit", class: "primary" }, "Check the file")
   const preview = el("section", { class: "preview", "aria-labelledby": "preview", hidden: true })
   /** Until the form changes, or somebody goes elsewhere. */
@@ -139,18 +141,21 @@ export const make = ({ client, orgs, refused, started }: Options): UploadForm =>
 
   const send = async <A>(given: File, dryRun: boolean, idempotencyKey: string | null) => {
     write(trouble, "")
-    progress.hidden = false
-    progress.value = 0
+    upload.hidden = false
+    const shown = (sent: number): void => {
+      progress.value = given.size === 0 ? 1 : Math.min(1, sent / given.size)
+      const isSent = sent >= given.size
+      write(sentSoFar, isSent ? dryRun ? "Reading what is left …" : "Storing what is left …" : `${Words.size(sent)} of ${Words.size(given.size)}`)
+    }
+    shown(0)
     check.disabled = true
     const answer = await client.upload<A>(Wish.queryOf(fieldsNow(), dryRun), given, {
       type: Wish.typeOf(given.name),
       idempotencyKey,
       signal: AbortSignal.any([closing.signal, running.signal]),
-      progress: (sent) => {
-        progress.value = given.size === 0 ? 1 : Math.min(1, sent / given.size)
-      }
+      progress: shown
     })
-    progress.hidden = true
+    upload.hidden = true
     check.disabled = false
     return answer
   }
@@ -242,7 +247,7 @@ export const make = ({ client, orgs, refused, started }: Options): UploadForm =>
       field("name", "Name", controls.name, "Empty: the file's.")
     ),
     trouble,
-    progress,
+    upload,
     el("div", { class: "actions" }, check)
   )
 
