@@ -204,6 +204,15 @@ describe.skipIf(found === null)("the page for operators", () => {
     expect(saved).toMatch(/^customerId,line,period,outcome,code,message/)
     expect(await inaccessible(page)).toEqual([])
 
+    // By the keyboard alone: what is skipped to, what comes next, and that it is seen.
+    await page.getByRole("link", { name: "Skip to content" }).focus()
+    await page.keyboard.press("Enter")
+    expect(await page.evaluate("document.activeElement.id")).toBe("main")
+    await page.keyboard.press("Tab")
+    expect(await page.evaluate("[document.activeElement.textContent, getComputedStyle(document.activeElement).outlineStyle]")).toEqual(["New job", "solid"])
+    await page.keyboard.press("Tab")
+    expect(await page.evaluate("document.activeElement.textContent")).toContain("spring.csv")
+
     // Nothing of it is wider than a small telephone.
     await page.setViewportSize({ width: 360, height: 740 })
     expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(360)
