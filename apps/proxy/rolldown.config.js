@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs"
 import { defineConfig } from "rolldown"
 
 // The entry answers --version by itself, and the rest is split into chunks that are
@@ -6,6 +7,17 @@ const common = {
   platform: "node",
   resolve: { conditionNames: ["@milepost/source", "node", "import", "default"] },
   treeshake: true
+}
+
+/** The page's other files, beside its script. */
+const still = {
+  name: "still",
+  buildStart() {
+    for (const name of ["index.html", "page.css", "icon.svg"]) {
+      this.addWatchFile(`page/${name}`)
+      this.emitFile({ type: "asset", fileName: `page/${name}`, source: readFileSync(new URL(`page/${name}`, import.meta.url)) })
+    }
+  }
 }
 
 export default defineConfig([
@@ -27,5 +39,13 @@ export default defineConfig([
     input: { bin: "src/bin.ts" },
     external: ["./start.js"],
     output: { dir: "dist", format: "cjs", minify: true, entryFileNames: "[name].cjs" }
+  },
+  {
+    // The page for operators: one module without dependencies.
+    platform: "browser",
+    treeshake: true,
+    input: { main: "page/main.ts" },
+    plugins: [still],
+    output: { dir: "dist", format: "esm", minify: true, entryFileNames: "page/[name].js" }
   }
 ])

@@ -29,6 +29,7 @@ import * as KeyDesk from "./keys/KeyDesk.js"
 import * as Keys from "./keys/Keys.js"
 import * as Log from "./operation/Log.js"
 import * as Metrics from "./operation/Metrics.js"
+import * as Page from "./page/Page.js"
 import type { Invocation } from "./Program.js"
 import { Refused, setting } from "./Refused.js"
 import * as Settings from "./settings/Settings.js"
@@ -108,6 +109,7 @@ const reloading = (orgs: Effect.Effect<Settings.Settings["orgs"], Refused, FileS
   })
 
 const serve = (
+  pageFolder: string,
   settings: Settings.Settings,
   orgs: Effect.Effect<Settings.Settings["orgs"], Refused, FileSystem.FileSystem>,
   announce: (url: string) => Effect.Effect<void, Refused, Keys.Keys>
@@ -115,6 +117,7 @@ const serve = (
   Effect.gen(function*() {
     const context = yield* opened(settings.data)
     const metrics = Metrics.make()
+    const page = yield* Effect.mapError(Page.load(pageFolder), ({ message }) => new Refused({ setting: "installation", message }))
     const services = Layer.mergeAll(
       Layer.succeed(Log.Log, log),
       Lanes.layerInProcess,
@@ -131,7 +134,7 @@ const serve = (
       const stopped = yield* untilStopped
       yield* reloading(orgs)
       const serving = yield* Effect.mapError(
-        Serve.serve({ ...settings, metrics, nowMillis }),
+        Serve.serve({ ...settings, metrics, page, nowMillis }),
         (error) => new Refused({ setting: error._tag === "CannotListen" ? "MILEPOST_PROXY_PORT" : "MILEPOST_PROXY_DATA", message: error.message })
       )
       yield* announce(serving.url)
@@ -155,7 +158,7 @@ const worldOf = (file: string | undefined): Effect.Effect<World.World, Refused, 
   })
 
 /** An upstream inside, a folder that is thrown away, and a key that is printed. */
-const sandbox = (world: string | undefined): Effect.Effect<number, Refused, FileSystem.FileSystem | Scope.Scope> =>
+const sandbox = (pageFolder: string, world: string | undefined): Effect.Effect<number, Refused, FileSystem.FileSystem | Scope.Scope> =>
   Effect.gen(function*() {
     const files = yield* FileSystem.FileSystem
     const simulated = yield* worldOf(world)
@@ -172,7 +175,7 @@ const sandbox = (world: string | undefined): Effect.Effect<number, Refused, File
       MILEPOST_PROXY_UPSTREAMS: undefined
     })
     const data = yield* Effect.mapError(files.makeTempDirectoryScoped({ prefix: "milepost-proxy-" }), () => setting("TMPDIR", "no folder can be made there"))
-    return yield* serve({ ...settings, data }, Effect.succeed(settings.orgs), (url) =>
+    return yield* serve(pageFolder, { ...settings, data }, Effect.succeed(settings.orgs), (url) =>
       Effect.gen(function*() {
         const keys = yield* Keys.Keys
         const grant = { name: "sandbox", orgs: ["sandbox"], targetGroups: null, perMinute: null }
@@ -185,14 +188,14 @@ const sandbox = (world: string | undefined): Effect.Effect<number, Refused, File
       }))
   })
 
-const program = (asked: Invocation): Effect.Effect<number, Refused, FileSystem.FileSystem> => {
+const program = (asked: Invocation, pageFolder: string): Effect.Effect<number, Refused, FileSystem.FileSystem> => {
   switch (asked.command) {
     case "serve":
       return Effect.scoped(
         asked.sandbox
-          ? sandbox(asked.world)
+          ? sandbox(pageFolder, asked.world)
           : Effect.flatMap(Settings.read(process.env), (settings) =>
-            serve(settings, Settings.orgs(process.env), (url) => Effect.sync(() => console.log(`milepost-proxy listens at ${url}`))))
+            serve(pageFolder, settings, Settings.orgs(process.env), (url) => Effect.sync(() => console.log(`milepost-proxy listens at ${url}`))))
       )
     case "keys create":
       return keysCommand(KeysCommand.create(asked.flags), asked.flags.json === true)
@@ -203,9 +206,9 @@ const program = (asked: Invocation): Effect.Effect<number, Refused, FileSystem.F
   }
 }
 
-/** Runs a command to its exit code. */
-export const main = async (asked: Invocation): Promise<number> => {
-  const fiber = Effect.runFork(Effect.provide(program(asked), NodeFileSystem.layer))
+/** Runs a command to its exit code; the page's files lie in a folder beside the program. */
+export const main = async (asked: Invocation, pageFolder: string): Promise<number> => {
+  const fiber = Effect.runFork(Effect.provide(program(asked, pageFolder), NodeFileSystem.layer))
   const exit = await Effect.runPromise(Fiber.await(fiber))
   return Exit.match(exit, {
     onSuccess: (code) => code,

@@ -42,7 +42,15 @@ describe("jobs", () => {
     const { id } = told(answer)
     expect(answer.headers.get("location")).toBe(`/v1/jobs/${id}`)
     const job = await until(proxy, secret, id, "finished")
-    expect(job.counts).toMatchObject({ enrolled: 1, rejected: 3, skipped: 1 })
+    expect(job).toMatchObject({
+      records: 5,
+      counts: { enrolled: 1, rejected: 3, skipped: 1 },
+      refusals: [
+        { outcome: "rejected", code: "input", records: 2 },
+        expect.objectContaining({ records: 1 }),
+        expect.objectContaining({ records: 1 })
+      ]
+    })
     const results = await call(`${proxy.url}/v1/jobs/${id}/results`, { secret })
     expect(results.headers.get("content-type")).toContain("text/csv")
     expect(results.text.split("\r\n").map((line) => line.split(",").slice(0, 4).join(","))).toEqual([
@@ -53,6 +61,54 @@ describe("jobs", () => {
     expect((await call(`${proxy.url}/v1/jobs/${id}/results?outcome=lost`, { secret })).status).toBe(400)
     const ndjson = await upload(proxy, secret, `{"customerId":1051}\n`, place, "application/x-ndjson")
     expect((await until(proxy, secret, told(ndjson).id, "finished")).counts).toMatchObject({ enrolled: 1 })
+  })
+
+  it("are told beforehand what they would be, and nothing of it is stored or sent", async () => {
+    const proxy = await start({ uploadBytes: 2_000, orgs: [{ MILEPOST_RATE: "2/s" }] })
+    const { secret } = await proxy.key()
+    const dry = (body: string, query = place, type = "text/csv") => upload(proxy, secret, body, `${query}&dryRun=true`, type)
+    const answer = await dry(csv([1050, 5, "x", 1050, "9007199254740993", 1051, 1052]))
+    expect([answer.status, answer.headers.get("location")]).toEqual([200, null])
+    expect(JSON.parse(answer.text)).toEqual({
+      rows: 7,
+      calls: 4,
+      duplicates: 1,
+      badRows: 2,
+      badExamples: [
+        { line: 4, column: "customerId", value: "x", reason: "is not a whole number" },
+        { line: 6, column: "customerId", value: "9007199254740993", reason: expect.stringContaining("is beyond 9007199254740991") }
+      ],
+      destinations: [{ targetGroupId: 2154, targetId: 2309, periodName: "Cycle_3", calls: 4 }],
+      allDestinations: 1,
+      overruled: [],
+      callsPerSecond: 2,
+      etaSeconds: 2
+    })
+    const slower = await dry(`{"customerId":1050,"periodName":"Cycle_4"}\n{"customerId"\n`, `${place}&rate=30/min`, "application/x-ndjson")
+    expect(JSON.parse(slower.text)).toMatchObject({
+      calls: 1,
+      badExamples: [{ line: 2, column: null, value: null, reason: expect.stringMatching(/^is not a JSON object/) }],
+      callsPerSecond: 0.5,
+      etaSeconds: 2
+    })
+    expect(JSON.parse((await dry("customerId,periodName\n1050,Cycle_4\n")).text)).toMatchObject({ overruled: ["periodName"] })
+    const scoped = await proxy.key({ targetGroups: [40] })
+    const refusals = [
+      [await dry("name\nx\n"), 400],
+      [await dry(csv([1]), "group=2154"), 400],
+      [await dry(csv([1]), place, "application/json"), 415],
+      [await dry(csv(Array.from({ length: 1_000 }, (_, index) => 1_000 + index))), 413],
+      [await upload(proxy, scoped.secret, csv([1050]), `${place}&dryRun=true`), 403],
+      [await upload(proxy, secret, csv([1050]), `${place}&dryRun=perhaps`), 400]
+    ] as const
+    for (const [refused, status] of refusals) expect([refused.status, refused.text]).toEqual([status, expect.stringContaining("urn:milepost:problem:")])
+    const again = { secret, body: csv([1050]), headers: { "content-type": "text/csv", "idempotency-key": "dry" } }
+    await call(`${proxy.url}/v1/jobs?${place}&dryRun=true`, again)
+    expect((await call(`${proxy.url}/v1/jobs?${place}&dryRun=true`, again)).headers.get("idempotent-replayed")).toBe("true")
+    expect((await call(`${proxy.url}/v1/jobs?${place}`, again)).status).toBe(422)
+    expect((await call(`${proxy.url}/v1/jobs`, { secret })).text).toBe(`{"jobs":[]}`)
+    expect(await Effect.runPromise(proxy.ledger.list)).toEqual([])
+    expect((await Effect.runPromise(proxy.simulator.journal.counts)).received).toBe(0)
   })
 
   it("keep nothing of an upload that cannot be stored", async () => {

@@ -132,6 +132,19 @@ describe("native routes", () => {
     expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0)
   })
 
+  it("tell how fast a key's organisations may be called, and nothing of others'", async () => {
+    const proxy = await start({ orgs: [{ MILEPOST_RATE: "5/s", MILEPOST_CONCURRENCY: "4" }, { MILEPOST_PROXY_ORG: "other" }] })
+    const { secret } = await proxy.key({ orgs: ["brand", "gone"] })
+    const idle = { inFlight: 0, waiting: 0, isPaused: false, down: null }
+    expect(json(await call(`${proxy.url}/v1/orgs`, { secret }))).toEqual({
+      orgs: [
+        { id: "brand", isConfigured: true, callsPerSecond: 5, places: 4, ...idle },
+        { id: "gone", isConfigured: false, callsPerSecond: null, places: 0, ...idle }
+      ]
+    })
+    expect((await call(`${proxy.url}/v1/orgs`)).status).toBe(401)
+  })
+
   it("cut a client off who sends its body too slowly", { timeout: 30_000 }, async () => {
     const proxy = await start()
     const { secret } = await proxy.key()

@@ -23,6 +23,7 @@ import type { Grant } from "../src/keys/ApiKey.js"
 import { Keys, layer as keysLayer } from "../src/keys/Keys.js"
 import * as Log from "../src/operation/Log.js"
 import * as Metrics from "../src/operation/Metrics.js"
+import * as Page from "../src/page/Page.js"
 import * as Orgs from "../src/settings/Orgs.js"
 import * as Store from "../src/Store.js"
 import * as Upstreams from "../src/upstream/Upstreams.js"
@@ -73,6 +74,8 @@ export interface Options {
   readonly data?: string
   readonly uploadBytes?: number
   readonly simulatorUrl?: string
+  /** Where the page was built. */
+  readonly page?: string
 }
 
 /** Starts a proxy; it ends with the test. */
@@ -119,8 +122,11 @@ export const start = async (options: Options = {}): Promise<Running> => {
     })
   ).pipe(Layer.provideMerge(file))
   const context = await within(Layer.build(services))
+  const page = options.page === undefined
+    ? Page.none
+    : await Effect.runPromise(Effect.provide(Page.load(options.page), NodeFileSystem.layer))
   const serving = await within(Effect.provide(
-    Serve.serve({ host: "127.0.0.1", port: 0, data, uploadBytes: options.uploadBytes ?? 10_000_000, retentionDays: 30, metrics, nowMillis: () => performance.now() }),
+    Serve.serve({ host: "127.0.0.1", port: 0, data, uploadBytes: options.uploadBytes ?? 10_000_000, retentionDays: 30, metrics, page, nowMillis: () => performance.now() }),
     context
   ))
   const keys = Context.get(context, Keys)

@@ -139,7 +139,7 @@ export const run = <E = never, R = never>(options: Options<E, R>): Effect.Effect
           const record = requests(batch.header, read)
           const calls = Either.isRight(record) ? record.right.map((request) => ({ request })) : []
           // A copy: what was read shares its memory with the whole chunk.
-          held.push({ row, line: read.line, bytes: read.bytes.slice(), problem: Either.isLeft(record) ? record.left : null, calls })
+          held.push({ row, line: read.line, bytes: read.bytes.slice(), problem: Either.isLeft(record) ? record.left.message : null, calls })
           if (held.length >= batchRows) yield* write
         }
         if (seen.hasChanged()) return yield* new InputChanged({ run: id, input: source.name, difference: "sha256" })

@@ -35,8 +35,8 @@ export interface Plan {
   /** Calls that repeat an earlier one. */
   readonly duplicates: number
   readonly badRows: number
-  /** The first bad rows, each with its line and reason. */
-  readonly badExamples: ReadonlyArray<string>
+  /** The first bad rows. */
+  readonly badExamples: ReadonlyArray<Records.BadRow>
   /** Calls by target and period, most first. */
   readonly destinations: ReadonlyArray<Destination>
   /** Columns that the source has itself, though a value was to be filled in for them. */
@@ -66,7 +66,7 @@ export const make = <E, R>(
     const finder = yield* Duplicates.make
     const requests = Records.reader(operation, defaults)
     const places = new Map<string, Place>()
-    const badExamples: Array<string> = []
+    const badExamples: Array<Records.BadRow> = []
     let positions: ReadonlyMap<Column, number> | null = null
     let rows = 0
     let badRows = 0

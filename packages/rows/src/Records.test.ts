@@ -29,7 +29,7 @@ const row = (fields: Partial<Record<Column, Field>>): Readable => ({
 
 const bodies = (fields: Partial<Record<Column, Field>>, defaults: Records.Defaults = none): ReadonlyArray<string> | string =>
   Either.match(Records.reader("enroll", defaults)(header, row(fields)), {
-    onLeft: (problem) => problem,
+    onLeft: ({ message }) => message,
     onRight: (requests) => requests.map((request) => request._tag === "Unenrollment" ? "" : Wire.enrollBody(request))
   })
 
@@ -83,7 +83,21 @@ describe("Records", () => {
     assert.strictEqual(JSON.stringify(unenrollment), "{\"_tag\":\"Unenrollment\",\"targetGroupId\":2154,\"targetId\":2309,\"customerId\":17}")
     assert.deepStrictEqual(
       read(header, row({ customerId: "" })),
-      Either.left("line 7, column 1 (customerId): \"\" is empty; a whole number is needed")
+      Either.left({
+        line: 7,
+        column: "customerId",
+        value: "",
+        reason: "is empty; a whole number is needed",
+        message: "line 7, column 1 (customerId): \"\" is empty; a whole number is needed"
+      })
+    )
+  })
+
+  it("a row that could not be read has no column that is wrong", () => {
+    const bad = { _tag: "Unreadable", line: 3, problem: "line 3: has 1 cell where the header has 2", cells: [], bytes: new Uint8Array(0) } as const
+    assert.deepStrictEqual(
+      Records.reader("enroll", none)(header, bad),
+      Either.left({ line: 3, column: null, value: null, reason: "has 1 cell where the header has 2", message: bad.problem })
     )
   })
 })

@@ -9,7 +9,7 @@ import * as Unenrollment from "@milepost/core/Unenrollment"
 import type { Request } from "@milepost/ledger/Entry"
 import type { Operation } from "@milepost/ledger/Run"
 import * as Either from "effect/Either"
-import type { Column, Field, Header, Readable, Row } from "./Row.js"
+import type { Column, Field, Header, Readable, Row, Unreadable } from "./Row.js"
 import { ColumnMissing } from "./RowsError.js"
 
 /** What is filled in where the input has no such column. */
@@ -20,6 +20,19 @@ export interface Defaults {
   readonly periodNames: ReadonlyArray<string>
   readonly initialBalance: Enrollment.InitialBalance
   readonly resetStreakStatus: boolean | undefined
+}
+
+/** A row that asks for nothing, because something is wrong with it. */
+export interface BadRow {
+  /** The physical line that the row begins on, from 1. */
+  readonly line: number
+  /** The column that is wrong; `null` where the row as a whole is. */
+  readonly column: string | null
+  /** What stands there; `null` where the row as a whole is wrong. */
+  readonly value: string | null
+  readonly reason: string
+  /** All of it in one line. */
+  readonly message: string
 }
 
 const isAbsent = (field: Field): field is undefined | null | "" => field === undefined || field === null || field === ""
@@ -95,10 +108,22 @@ const enrollmentsOf = (
   return Either.right(enrollments)
 }
 
-const where = (header: Header, row: Readable, error: Ids.InvalidRecord): string => {
+const mistaken = (header: Header, row: Readable, error: Ids.InvalidRecord): BadRow => {
   const position = header.positions.get(error.field as Column)
   const column = position === undefined ? "" : `, column ${position}`
-  return `line ${row.line}${column} (${error.field}): ${JSON.stringify(error.value)} ${error.problem}`
+  return {
+    line: row.line,
+    column: error.field,
+    value: error.value,
+    reason: error.problem,
+    message: `line ${row.line}${column} (${error.field}): ${JSON.stringify(error.value)} ${error.problem}`
+  }
+}
+
+const unreadable = ({ line, problem }: Unreadable): BadRow => {
+  const place = `line ${line}: `
+  const reason = problem.startsWith(place) ? problem.slice(place.length) : problem
+  return { line, column: null, value: null, reason, message: problem }
 }
 
 const unenrollmentsOf = (
@@ -116,13 +141,13 @@ const unenrollmentsOf = (
 export const reader = (
   operation: Operation,
   defaults: Defaults
-): (header: Header, row: Row) => Either.Either<ReadonlyArray<Request>, string> => {
+): (header: Header, row: Row) => Either.Either<ReadonlyArray<Request>, BadRow> => {
   const read: (row: Readable, defaults: Defaults) => Either.Either<ReadonlyArray<Request>, Ids.InvalidRecord> =
     operation === "enroll" ? enrollmentsOf : unenrollmentsOf
   return (header, row) =>
     row._tag === "Unreadable"
-      ? Either.left(row.problem)
-      : Either.mapLeft(read(row, defaults), (error) => where(header, row, error))
+      ? Either.left(unreadable(row))
+      : Either.mapLeft(read(row, defaults), (error) => mistaken(header, row, error))
 }
 
 /** Checks that columns and defaults together name a target for every row; CSV only, NDJSON rows differ from each other. */

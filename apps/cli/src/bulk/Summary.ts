@@ -155,7 +155,7 @@ export const planText = (plan: Plan, callsPerSecond: number | null): string => {
     Table.render({ head: ["group", "target", "period", "calls"], rows: destinations, right: [0, 1, 3] }),
     plan.destinations.length > destinations.length ? `and ${plan.destinations.length - destinations.length} more` : null,
     plan.badRows === 0 ? null : `\nBad rows${plan.badRows > plan.badExamples.length ? `, the first ${plan.badExamples.length}` : ""}:`,
-    ...plan.badExamples.map((example) => `  ${example}`),
+    ...plan.badExamples.map(({ message }) => `  ${message}`),
     "",
     callsPerSecond === null
       ? "How long it takes depends on the upstream's limit, which is not known yet; give --rate to see an estimate."
@@ -171,7 +171,7 @@ export const planDocument = (plan: Plan, callsPerSecond: number | null) => ({
   calls: plan.calls,
   duplicates: plan.duplicates,
   badRows: plan.badRows,
-  badExamples: plan.badExamples,
+  badExamples: plan.badExamples.map(({ message }) => message),
   destinations: plan.destinations,
   etaSeconds: callsPerSecond === null ? null : plan.calls / callsPerSecond
 })

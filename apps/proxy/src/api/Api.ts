@@ -74,11 +74,15 @@ const jobs = HttpApiGroup.make("jobs")
         period: Schema.optional(Schema.Array(Schema.String)),
         initialBalance: Schema.optional(Schema.String),
         resetStreak: Schema.optional(Schema.BooleanFromString),
-        rate: Schema.optional(Schema.String)
+        rate: Schema.optional(Schema.String),
+        dryRun: Schema.optional(Schema.BooleanFromString).annotations({
+          description: "true reads the body as a job would, and answers 200 with what it asks for: nothing is stored, nothing is sent."
+        })
       }))
       .addSuccess(Payload.Job, { status: 202 })
+      .addSuccess(Payload.Plan)
       .annotate(OpenApi.Summary, "Store a file of records, and send them in the background")
-      .annotate(OpenApi.Description, "The body is text/csv or application/x-ndjson. Answered when all of it is stored; Location names the job.")
+      .annotate(OpenApi.Description, "The body is text/csv or application/x-ndjson. Answered when all of it is stored; Location names the job. With dryRun=true it is only read.")
   )
   .add(HttpApiEndpoint.get("list", "/v1/jobs").addSuccess(Payload.Jobs).annotate(OpenApi.Summary, "Jobs of the key's organisations, the latest first"))
   .add(HttpApiEndpoint.get("get", "/v1/jobs/:id").setPath(jobId).addSuccess(Payload.Job).annotate(OpenApi.Summary, "A job as it stands"))
@@ -104,6 +108,13 @@ const jobs = HttpApiGroup.make("jobs")
   .add(HttpApiEndpoint.post("cancel", "/v1/jobs/:id/cancel").setPath(jobId).addSuccess(Payload.Job).annotate(OpenApi.Summary, "Never send what is left"))
   .middleware(Authorization)
 
+const orgs = HttpApiGroup.make("orgs")
+  .add(
+    HttpApiEndpoint.get("orgs", "/v1/orgs").addSuccess(Payload.Orgs)
+      .annotate(OpenApi.Summary, "The key's organisations, and how fast each may be called")
+  )
+  .middleware(Authorization)
+
 const text = (contentType: string) => HttpApiSchema.Text({ contentType })
 
 const service = HttpApiGroup.make("service")
@@ -117,6 +128,7 @@ const service = HttpApiGroup.make("service")
 export const api = HttpApi.make("milepost-proxy")
   .add(records)
   .add(jobs)
+  .add(orgs)
   .add(service)
   .addError(Problem)
   .annotate(OpenApi.Title, "milepost-proxy")

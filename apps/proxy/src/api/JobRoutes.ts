@@ -8,6 +8,7 @@ import type * as Ids from "@milepost/core/Ids"
 import type * as Outcome from "@milepost/core/Outcome"
 import * as Amount from "@milepost/engine/Amount"
 import * as EngineProgress from "@milepost/engine/Progress"
+import * as Plan from "@milepost/rows/Plan"
 import * as Records from "@milepost/rows/Records"
 import * as Results from "@milepost/rows/Results"
 import * as Source from "@milepost/rows/Source"
@@ -19,7 +20,7 @@ import * as Stream from "effect/Stream"
 import type { IncomingMessage } from "node:http"
 import type { ApiKey } from "../keys/ApiKey.js"
 import * as Jobs from "../jobs/Jobs.js"
-import type { Job as Document } from "./Payload.js"
+import type { Job as Document, Plan as PlanDocument } from "./Payload.js"
 import * as Problem from "./Problem.js"
 
 /** The body of an upload ended before it was whole, or grew too large. */
@@ -102,9 +103,38 @@ export const rateOf = ({ rate }: Query): Either.Either<number | null, Problem.Pr
     ? Either.right(null)
     : Either.fromOption(Amount.callsPerSecond(rate), () => Problem.make("invalid-request", "rate: is no rate such as 600/min or 10/s"))
 
+/** So many destinations a plan names. */
+const destinationsNamed = 100
+
+/** What an upload asks for; nothing of it is kept. A group that the key may not touch is refused as it would be in earnest. */
+export const planned = (
+  { callsPerSecond, defaults, operation, source, targetGroups }: {
+    readonly operation: "enroll" | "unenroll"
+    readonly source: Source.Source<UploadFailed>
+    readonly defaults: Records.Defaults
+    /** The lowest limit that is known. */
+    readonly callsPerSecond: number | null
+    readonly targetGroups: ApiKey["targetGroups"]
+  }
+) =>
+  Effect.gen(function*() {
+    const plan = yield* Plan.make(source, operation, defaults)
+    const other = plan.destinations.find(({ targetGroupId }) => targetGroups !== null && !targetGroups.includes(targetGroupId))
+    if (other !== undefined) return yield* new Jobs.GroupNotGranted({ targetGroupId: other.targetGroupId })
+    const { destinations, ...counts } = plan
+    return {
+      ...counts,
+      badExamples: plan.badExamples.map(({ column, line, reason, value }) => ({ line, column, value, reason })),
+      destinations: destinations.slice(0, destinationsNamed),
+      allDestinations: destinations.length,
+      callsPerSecond,
+      etaSeconds: callsPerSecond === null ? null : Math.ceil(plan.calls / callsPerSecond)
+    } satisfies PlanDocument
+  }).pipe(Effect.scoped)
+
 /** What can be wrong with an upload, as a problem. */
 export const uploadProblem = (
-  error: Effect.Effect.Error<ReturnType<typeof uploaded>>,
+  error: Effect.Effect.Error<ReturnType<typeof planned> | ReturnType<typeof uploaded>>,
   mostBytes: number
 ): Problem.Problem => {
   switch (error._tag) {
@@ -150,12 +180,15 @@ export const documentOf = ({ id, org, progress, standing, state }: Jobs.Job): Do
     rows: run.rows,
     badRows: run.badRows,
     duplicates: run.duplicates,
+    records: Object.values(run.counts).reduce((sum, records) => sum + records, 0),
     counts: standing.counts,
     open: standing.open,
     calls: run.calls,
     callsPerSecond: progress === null ? null : Math.round(progress.callsPerSecond * 10) / 10,
+    limitPerSecond: progress === null ? null : progress.limitPerSecond,
     etaSeconds: progress === null || progress.etaSeconds === null ? null : Math.round(progress.etaSeconds),
     waiting: progress === null ? null : EngineProgress.waitingLine(progress),
+    refusals: standing.refusals.toSorted((one, other) => other.records - one.records),
     stop: standing.stop,
     created: new Date(run.createdMillis),
     started: dateOf(run.startedMillis),

@@ -26,6 +26,7 @@ import type { Service as Log } from "../operation/Log.js"
 import type { Metrics } from "../operation/Metrics.js"
 import type { Bodies } from "../server/Bodies.js"
 import * as Exchange from "../server/Exchange.js"
+import type { Snapshot } from "../upstream/Gate.js"
 import type { Service as Upstreams } from "../upstream/Upstreams.js"
 import { api, Authorization, Caller } from "./Api.js"
 import * as Document from "./Document.js"
@@ -198,13 +199,18 @@ const jobRoutes = (options: Options) => {
           // An upload is too long to be kept for comparison: its length, type and query stand for it.
           const parts = ["job", url, req.headers["content-type"] ?? "", req.headers["content-length"] ?? ""]
           const { operation = "enroll" } = urlParams
+          const failed = (error: Parameters<typeof JobRoutes.uploadProblem>[0]) => JobRoutes.uploadProblem(error, uploadBytes)
+          if (urlParams.dryRun === true) {
+            const limits = [callsPerSecond, upstream.gate.snapshot().callsPerSecond].filter((limit) => limit !== null)
+            const lowest = limits.length === 0 ? null : Math.min(...limits)
+            const planned = JobRoutes.planned({ operation, source, defaults, callsPerSecond: lowest, targetGroups: key.targetGroups })
+            return yield* once(idempotency, key, parts, Effect.mapBoth(planned, { onSuccess: (plan) => answerOf(plan), onFailure: failed }))
+          }
           const stored = JobRoutes.uploaded(jobs, { org, key: key.id, operation, source, defaults, callsPerSecond, targetGroups: key.targetGroups })
-          return yield* once(idempotency, key, parts, stored.pipe(
-            Effect.mapBoth({
-              onSuccess: (job) => answerOf(JobRoutes.documentOf(job), 202, { location: `/v1/jobs/${job.id}` }),
-              onFailure: (error) => JobRoutes.uploadProblem(error, uploadBytes)
-            })
-          ))
+          return yield* once(idempotency, key, parts, Effect.mapBoth(stored, {
+            onSuccess: (job) => answerOf(JobRoutes.documentOf(job), 202, { location: `/v1/jobs/${job.id}` }),
+            onFailure: failed
+          }))
         }))
       .handle("list", () =>
         Effect.gen(function*() {
@@ -230,6 +236,26 @@ const jobRoutes = (options: Options) => {
           return HttpServerResponse.empty({ status: 204 })
         })))
 }
+
+const orgRoutes = ({ upstreams }: Options) =>
+  HttpApiBuilder.group(api, "orgs", (handlers) =>
+    handlers.handle("orgs", () =>
+      Effect.gen(function*() {
+        yield* named("/v1/orgs")
+        const { orgs } = yield* Caller
+        return { orgs: orgs.map((id) => standingOf(id, upstreams.get(id)?.gate.snapshot())) }
+      })))
+
+const standingOf = (id: string, gate: Snapshot | undefined): Payload.Orgs["orgs"][number] => ({
+  id,
+  isConfigured: gate !== undefined,
+  callsPerSecond: gate?.callsPerSecond ?? null,
+  inFlight: gate?.inFlight ?? 0,
+  places: gate?.places ?? 0,
+  waiting: gate === undefined ? 0 : gate.waitingInteractive + gate.waitingJobs,
+  isPaused: gate !== undefined && gate.pausedMillis !== null,
+  down: gate?.breaker?.why ?? null
+})
 
 const serviceRoutes = ({ isDraining, jobs, metrics, upstreams }: Options) => {
   const text = (body: string, contentType: string, status = 200, headers: Readonly<Record<string, string>> = {}) =>
@@ -269,7 +295,7 @@ export const make = (
   options: Options
 ): Effect.Effect<(req: IncomingMessage, res: ServerResponse) => void, never, Platform> =>
   Effect.gen(function*() {
-    const groups = Layer.mergeAll(recordRoutes(options), jobRoutes(options), serviceRoutes(options)).pipe(
+    const groups = Layer.mergeAll(recordRoutes(options), jobRoutes(options), orgRoutes(options), serviceRoutes(options)).pipe(
       Layer.provide(authorization(options))
     )
     const problems = HttpApiBuilder.middleware((app) =>

@@ -118,12 +118,24 @@ export const Job = Schema.Struct({
   rows: Schema.Int,
   badRows: Schema.Int,
   duplicates: Schema.Int,
-  counts: Schema.Record({ key: Schema.Literal(...Outcome.words), value: Schema.Int }),
+  records: Schema.Int.annotations({ description: "Records in all: one a period of every good row, and one for every bad row." }),
+  counts: Schema.Record({ key: Schema.Literal(...Outcome.words), value: Schema.Int }).annotations({
+    description: "Records by outcome; those that a stop kept from being sent count as skipped as long as they are not."
+  }),
   open: Schema.Int.annotations({ description: "Records that wait for their call." }),
   calls: Schema.Int,
   callsPerSecond: Schema.NullOr(Schema.Number),
+  limitPerSecond: Schema.NullOr(Schema.Number).annotations({
+    description: "Calls a second that the job may make: what it was started with; null for as many as its organisation may (see /v1/orgs)."
+  }),
   etaSeconds: Schema.NullOr(Schema.Number),
   waiting: Schema.NullOr(Schema.String).annotations({ description: "What the job waits for, e.g. 429." }),
+  refusals: Schema.Array(Schema.Struct({
+    outcome: Schema.Literal("rejected", "unknown", "skipped"),
+    code: Schema.NullOr(Schema.Union(Schema.Number, Schema.String)),
+    message: Schema.String.annotations({ description: "One of its messages." }),
+    records: Schema.Int
+  })).annotations({ description: "What is not done, by code, most records first." }),
   stop: Schema.NullOr(Schema.Struct({ reason: Schema.String, message: Schema.String })),
   created: Schema.Date,
   started: Schema.NullOr(Schema.Date),
@@ -133,8 +145,57 @@ export const Job = Schema.Struct({
 /** A job as it stands. */
 export type Job = typeof Job.Type
 
+/** A job as it stands on the wire. */
+export type JobDocument = typeof Job.Encoded
+
 /** Jobs, the latest first. */
 export const Jobs = Schema.Struct({ jobs: Schema.Array(Job) }).annotations({ identifier: "Jobs" })
+
+/** What an upload asks for, when it is only read. */
+export const Plan = Schema.Struct({
+  rows: Schema.Int,
+  calls: Schema.Int.annotations({ description: "Calls that would be made: one a period of every good row, but for duplicates." }),
+  duplicates: Schema.Int,
+  badRows: Schema.Int,
+  badExamples: Schema.Array(Schema.Struct({
+    line: Schema.Int,
+    column: Schema.NullOr(Schema.String),
+    value: Schema.NullOr(Schema.String),
+    reason: Schema.String
+  })).annotations({ description: "The first bad rows; column and value are null where the row as a whole is wrong." }),
+  destinations: Schema.Array(Schema.Struct({
+    targetGroupId: Schema.Number,
+    targetId: Schema.Number,
+    periodName: Schema.NullOr(Schema.String),
+    calls: Schema.Int
+  })).annotations({ description: "Calls by target and period, most first; the first hundred." }),
+  allDestinations: Schema.Int.annotations({ description: "How many destinations there are." }),
+  overruled: Schema.Array(Schema.String).annotations({ description: "Columns that the input has itself, though a query parameter was to fill them in." }),
+  callsPerSecond: Schema.NullOr(Schema.Number).annotations({
+    description: "The limit by which the time is estimated: the query's rate or the organisation's, whichever is lower; null while none is known."
+  }),
+  etaSeconds: Schema.NullOr(Schema.Number)
+}).annotations({ identifier: "Plan" })
+
+/** What an upload asks for, when it is only read. */
+export type Plan = typeof Plan.Type
+
+/** The organisations of a key. */
+export const Orgs = Schema.Struct({
+  orgs: Schema.Array(Schema.Struct({
+    id: Schema.String,
+    isConfigured: Schema.Boolean.annotations({ description: "false where the service calls it no more." }),
+    callsPerSecond: Schema.NullOr(Schema.Number).annotations({ description: "Calls a second that are let go, set or learnt; null without a limit." }),
+    inFlight: Schema.Int,
+    places: Schema.Int.annotations({ description: "Calls that may be in flight." }),
+    waiting: Schema.Int.annotations({ description: "Calls that wait for a place or a turn." }),
+    isPaused: Schema.Boolean.annotations({ description: "Whether a 429 stops everybody just now." }),
+    down: Schema.NullOr(Schema.String).annotations({ description: "Why the upstream is taken for down; null where it is not." })
+  }))
+}).annotations({ identifier: "Orgs" })
+
+/** The organisations of a key. */
+export type Orgs = typeof Orgs.Type
 
 /** The id of a customer in a path. */
 export const CustomerId = Schema.NumberFromString.pipe(Schema.filter(Ids.isId, { message: () => "is not a whole number from 1 to 2^53-1" }))

@@ -13,6 +13,7 @@ import { Keys } from "../keys/Keys.js"
 import * as KeyDesk from "../keys/KeyDesk.js"
 import { Log } from "../operation/Log.js"
 import type { Metrics } from "../operation/Metrics.js"
+import type { Page } from "../page/Page.js"
 import * as Bodies from "../server/Bodies.js"
 import * as Server from "../server/Server.js"
 import type { StoreFailed } from "../Store.js"
@@ -26,6 +27,7 @@ export interface Options {
   readonly uploadBytes: number
   readonly retentionDays: number
   readonly metrics: Metrics
+  readonly page: Page
   /** Milliseconds of a clock that never goes back. */
   readonly nowMillis: () => number
 }
@@ -66,7 +68,7 @@ export const serve = (
       ...options,
       log,
       handle: (req, res) => {
-        if (!dropIn.handle(req, res)) native(req, res)
+        if (!dropIn.handle(req, res) && !options.page.handle(req, res)) native(req, res)
       }
     })
     return {
