@@ -23,6 +23,7 @@ import type { Grant } from "../src/keys/ApiKey.js"
 import { Keys, layer as keysLayer } from "../src/keys/Keys.js"
 import * as Log from "../src/operation/Log.js"
 import * as Metrics from "../src/operation/Metrics.js"
+import * as Patience from "../src/server/Patience.js"
 import * as Orgs from "../src/settings/Orgs.js"
 import * as Store from "../src/Store.js"
 import * as Upstreams from "../src/upstream/Upstreams.js"
@@ -72,6 +73,7 @@ export interface Options {
   readonly queue?: number
   readonly data?: string
   readonly uploadBytes?: number
+  readonly uploadPatience?: Patience.Patience
   readonly simulatorUrl?: string
 }
 
@@ -120,7 +122,7 @@ export const start = async (options: Options = {}): Promise<Running> => {
   ).pipe(Layer.provideMerge(file))
   const context = await within(Layer.build(services))
   const serving = await within(Effect.provide(
-    Serve.serve({ host: "127.0.0.1", port: 0, data, uploadBytes: options.uploadBytes ?? 10_000_000, retentionDays: 30, metrics, nowMillis: () => performance.now() }),
+    Serve.serve({ host: "127.0.0.1", port: 0, data, uploadBytes: options.uploadBytes ?? 10_000_000, uploadPatience: options.uploadPatience ?? Patience.standard, retentionDays: 30, metrics, nowMillis: () => performance.now() }),
     context
   ))
   const keys = Context.get(context, Keys)

@@ -26,6 +26,7 @@ import type { Service as Log } from "../operation/Log.js"
 import type { Metrics } from "../operation/Metrics.js"
 import type { Bodies } from "../server/Bodies.js"
 import * as Exchange from "../server/Exchange.js"
+import type { Patience } from "../server/Patience.js"
 import type { Service as Upstreams } from "../upstream/Upstreams.js"
 import { api, Authorization, Caller } from "./Api.js"
 import * as Document from "./Document.js"
@@ -47,6 +48,7 @@ export interface Options {
   readonly idempotency: Idempotency.Service
   readonly log: Log
   readonly uploadBytes: number
+  readonly uploadPatience: Patience
   readonly nowMillis: () => number
   readonly isDraining: () => boolean
 }
@@ -168,7 +170,7 @@ const recordRoutes = (options: Options) => {
 }
 
 const jobRoutes = (options: Options) => {
-  const { idempotency, isDraining, jobs, uploadBytes, upstreams } = options
+  const { idempotency, isDraining, jobs, uploadBytes, uploadPatience, upstreams } = options
   const seen = (route: string, id: string) =>
     Effect.gen(function*() {
       const exchange = yield* named(route)
@@ -194,7 +196,7 @@ const jobRoutes = (options: Options) => {
           exchange.org = org
           const defaults = yield* JobRoutes.defaultsOf(urlParams)
           const callsPerSecond = yield* JobRoutes.rateOf(urlParams)
-          const source = yield* JobRoutes.sourceOf(req, urlParams.name ?? "upload", uploadBytes)
+          const source = yield* JobRoutes.sourceOf(req, urlParams.name ?? "upload", uploadBytes, uploadPatience)
           // An upload is too long to be kept for comparison: its length, type and query stand for it.
           const parts = ["job", url, req.headers["content-type"] ?? "", req.headers["content-length"] ?? ""]
           const { operation = "enroll" } = urlParams

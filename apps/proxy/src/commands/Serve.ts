@@ -14,6 +14,7 @@ import * as KeyDesk from "../keys/KeyDesk.js"
 import { Log } from "../operation/Log.js"
 import type { Metrics } from "../operation/Metrics.js"
 import * as Bodies from "../server/Bodies.js"
+import type { Patience } from "../server/Patience.js"
 import * as Server from "../server/Server.js"
 import type { StoreFailed } from "../Store.js"
 import { Upstreams } from "../upstream/Upstreams.js"
@@ -24,6 +25,7 @@ export interface Options {
   readonly port: number
   readonly data: string
   readonly uploadBytes: number
+  readonly uploadPatience: Patience
   readonly retentionDays: number
   readonly metrics: Metrics
   /** Milliseconds of a clock that never goes back. */
@@ -59,6 +61,7 @@ export const serve = (
       idempotency: yield* Idempotency.make,
       log,
       uploadBytes: options.uploadBytes,
+      uploadPatience: options.uploadPatience,
       nowMillis,
       isDraining: () => isDraining
     })

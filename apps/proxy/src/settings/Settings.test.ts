@@ -44,6 +44,7 @@ describe("Settings", () => {
     ["both kinds", { ...one, MILEPOST_OAUTH_KEY: "k" }, "MILEPOST_OAUTH_KEY: both kinds"],
     ["a strange id", { ...one, MILEPOST_PROXY_ORG: "a/b" }, "MILEPOST_PROXY_ORG: "],
     ["no port", { ...one, MILEPOST_PROXY_PORT: "70000" }, "MILEPOST_PROXY_PORT: \"70000\" is not"],
+    ["no upload rate", { ...one, MILEPOST_PROXY_UPLOAD_RATE: "slow" }, "MILEPOST_PROXY_UPLOAD_RATE: \"slow\" is not"],
     ["no address", { ...one, MILEPOST_PROXY_HOST: "a b" }, "MILEPOST_PROXY_HOST: "],
     ["no rate", { ...one, MILEPOST_RATE: "fast" }, "MILEPOST_RATE: \"fast\" is not a rate"],
     ["all scopes", { ...one, MILEPOST_DATA_SCOPE: "ALL" }, "MILEPOST_DATA_SCOPE: the data scope ALL is not supported"],

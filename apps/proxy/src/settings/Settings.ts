@@ -3,6 +3,7 @@ import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { type Refused, setting } from "../Refused.js"
+import * as Patience from "../server/Patience.js"
 import type { Org } from "../upstream/Org.js"
 import * as Orgs from "./Orgs.js"
 import type { Texts } from "./Secrets.js"
@@ -18,6 +19,8 @@ export interface Settings {
   readonly queue: number
   /** The largest upload of a job, in bytes. */
   readonly uploadBytes: number
+  /** How long an upload is waited for. */
+  readonly uploadPatience: Patience.Patience
   /** How long jobs that have ended are kept, in days. */
   readonly retentionDays: number
 }
@@ -60,6 +63,10 @@ export const read = (environment: Texts): Effect.Effect<Settings, Refused, FileS
       data: data(environment),
       queue: yield* whole(environment, "MILEPOST_PROXY_QUEUE", 1_000, 1, 100_000),
       uploadBytes: yield* whole(environment, "MILEPOST_PROXY_UPLOAD_BYTES", 1_073_741_824, 1, Number.MAX_SAFE_INTEGER),
+      uploadPatience: {
+        ...Patience.standard,
+        bytesPerSecond: yield* whole(environment, "MILEPOST_PROXY_UPLOAD_RATE", Patience.standard.bytesPerSecond, 0, 1_000_000_000)
+      },
       retentionDays: yield* whole(environment, "MILEPOST_PROXY_RETENTION_DAYS", 30, 1, 3_650),
       orgs: yield* orgs(environment)
     }
