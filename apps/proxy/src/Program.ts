@@ -32,6 +32,8 @@ Settings (environment):
   MILEPOST_PROXY_UPLOAD_BYTES    largest upload of a job (1 GiB)
   MILEPOST_PROXY_UPLOAD_RATE     bytes a second that an upload must bring while it is waited for (1024; 0 for any)
   MILEPOST_PROXY_RETENTION_DAYS  how long jobs that have ended are kept (30)
+  OTEL_EXPORTER_OTLP_ENDPOINT    collector of traces, by OTLP over HTTP (none)
+  OTEL_EXPORTER_OTLP_HEADERS     what it is to be sent beside them, name=value separated by commas
 SIGHUP reads the organisations again, SIGTERM ends in order.`
 
 const repeated = (value: string, before: ReadonlyArray<string> | undefined): ReadonlyArray<string> => [...(before ?? []), value]

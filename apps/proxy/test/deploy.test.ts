@@ -100,8 +100,9 @@ describe("what it is deployed with", () => {
     const [file] = documents("compose.yaml") as unknown as ReadonlyArray<{
       readonly services: { readonly proxy: { readonly environment: Readonly<Record<string, string>> }; readonly simulator: object }
     }>
-    // It names its draft, and itself, in ways that the draft does not have.
-    const { $schema: _schema, id: _id, ...schema } = composeSchema as Record<string, unknown>
+    // It names its draft, and its parts, in ways that the draft does not have.
+    const schema = JSON.parse(JSON.stringify(composeSchema), (key, value: unknown) =>
+      (key === "$schema" || key === "id") && typeof value === "string" ? undefined : value) as Record<string, unknown>
     const validate = new Ajv({ strict: false, formats: { duration: true, ports: true, expose: true, subnet_ip_address: true } }).compile(schema)
     expect([validate(file), validate.errors]).toEqual([true, null])
     const { MILEPOST_PASSWORD, MILEPOST_USERNAME } = SimulatorServer.variables("", World.sample)

@@ -24,6 +24,7 @@ import * as ApiKey from "../keys/ApiKey.js"
 import type { Service as Keys } from "../keys/Keys.js"
 import type { Service as Log } from "../operation/Log.js"
 import type { Metrics } from "../operation/Metrics.js"
+import * as Traces from "../operation/Traces.js"
 import type { Bodies } from "../server/Bodies.js"
 import * as Exchange from "../server/Exchange.js"
 import type { Patience } from "../server/Patience.js"
@@ -114,6 +115,10 @@ const once = <R>(
     return responseOf(yield* idempotency.once({ owner: key.id, key: given, fingerprint: Idempotency.fingerprint(...parts) }, whole))
   })
 
+/** Below the span of the request, where it has one. */
+const below = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, HttpServerRequest.HttpServerRequest | R> =>
+  Effect.flatMap(JobRoutes.incoming, (req) => Traces.within(Exchange.of(req).span, effect))
+
 const recordRoutes = (options: Options) => {
   const { bodies, idempotency, metrics, upstreams } = options
   const atOrg = (key: ApiKey.ApiKey, org: string | undefined) =>
@@ -132,7 +137,7 @@ const recordRoutes = (options: Options) => {
           const text = yield* Reading.text(bodies)
           return yield* once(idempotency, key, ["enroll", text], Effect.gen(function*() {
             const { org, ...record } = yield* Reading.decoded(Payload.EnrollmentRequest, text)
-            return answerOf(yield* Records.one(yield* atOrg(key, org), record, Records.enrollmentOf(record)))
+            return answerOf(yield* below(Records.one(yield* atOrg(key, org), record, Records.enrollmentOf(record))))
           }))
         }))
       .handleRaw("unenroll", () =>
@@ -142,7 +147,7 @@ const recordRoutes = (options: Options) => {
           const text = yield* Reading.text(bodies)
           return yield* once(idempotency, key, ["unenroll", text], Effect.gen(function*() {
             const { org, ...record } = yield* Reading.decoded(Payload.UnenrollmentRequest, text)
-            return answerOf(yield* Records.one(yield* atOrg(key, org), record, Records.unenrollmentOf(record)))
+            return answerOf(yield* below(Records.one(yield* atOrg(key, org), record, Records.unenrollmentOf(record))))
           }))
         }))
       .handleRaw("batch", () =>
@@ -152,7 +157,7 @@ const recordRoutes = (options: Options) => {
           const text = yield* Reading.text(bodies)
           return yield* once(idempotency, key, ["batch", text], Effect.gen(function*() {
             const { org, records } = yield* Reading.decoded(Payload.BatchRequest, text)
-            return answerOf(yield* Records.batch(yield* atOrg(key, org), records))
+            return answerOf(yield* below(Records.batch(yield* atOrg(key, org), records)))
           }))
         }))
       .handle("targetGroups", ({ path, urlParams }) =>
@@ -160,11 +165,11 @@ const recordRoutes = (options: Options) => {
           yield* named("/v1/customers/{id}/target-groups")
           const key = yield* Caller
           const { upstream } = yield* atOrg(key, urlParams.org)
-          const targetGroups = yield* Records.lookUp(key, upstream, {
+          const targetGroups = yield* below(Records.lookUp(key, upstream, {
             customerId: path.id as Ids.CustomerId,
             includeInactive: urlParams.includeInactive,
             targetRuleId: urlParams.targetId as Ids.TargetId | undefined
-          })
+          }))
           return { customerId: path.id, targetGroups }
         })))
 }

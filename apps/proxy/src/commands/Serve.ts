@@ -13,6 +13,7 @@ import { Keys } from "../keys/Keys.js"
 import * as KeyDesk from "../keys/KeyDesk.js"
 import { Log } from "../operation/Log.js"
 import type { Metrics } from "../operation/Metrics.js"
+import type { Traces } from "../operation/Traces.js"
 import * as Bodies from "../server/Bodies.js"
 import type { Patience } from "../server/Patience.js"
 import * as Server from "../server/Server.js"
@@ -28,6 +29,8 @@ export interface Options {
   readonly uploadPatience: Patience
   readonly retentionDays: number
   readonly metrics: Metrics
+  /** Where there is a collector. */
+  readonly traces: Traces | null
   /** Milliseconds of a clock that never goes back. */
   readonly nowMillis: () => number
 }
