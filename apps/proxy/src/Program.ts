@@ -30,7 +30,10 @@ Settings (environment):
   MILEPOST_PROXY_ORG             the id of the one organisation that MILEPOST_HOST, MILEPOST_USERNAME … describe
   MILEPOST_PROXY_QUEUE           interactive calls that an organisation lets in at once (1000)
   MILEPOST_PROXY_UPLOAD_BYTES    largest upload of a job (1 GiB)
+  MILEPOST_PROXY_UPLOAD_RATE     bytes a second that an upload must bring while it is waited for (1024; 0 for any)
   MILEPOST_PROXY_RETENTION_DAYS  how long jobs that have ended are kept (30)
+  OTEL_EXPORTER_OTLP_ENDPOINT    collector of traces, by OTLP over HTTP (none)
+  OTEL_EXPORTER_OTLP_HEADERS     what it is to be sent beside them, name=value separated by commas
 SIGHUP reads the organisations again, SIGTERM ends in order.`
 
 const repeated = (value: string, before: ReadonlyArray<string> | undefined): ReadonlyArray<string> => [...(before ?? []), value]

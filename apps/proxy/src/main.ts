@@ -6,6 +6,7 @@ import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
 import * as FileSystem from "@effect/platform/FileSystem"
 import type { SqlClient } from "@effect/sql/SqlClient"
 import * as Lanes from "@milepost/engine/Lanes"
+import * as UndiciTransport from "@milepost/http/UndiciTransport"
 import type { Ledger } from "@milepost/ledger/Ledger"
 import * as LibsqlLedger from "@milepost/ledger/LibsqlLedger"
 import * as Simulator from "@milepost/simulator/Simulator"
@@ -29,6 +30,7 @@ import * as KeyDesk from "./keys/KeyDesk.js"
 import * as Keys from "./keys/Keys.js"
 import * as Log from "./operation/Log.js"
 import * as Metrics from "./operation/Metrics.js"
+import * as Traces from "./operation/Traces.js"
 import * as Page from "./page/Page.js"
 import type { Invocation } from "./Program.js"
 import { Refused, setting } from "./Refused.js"
@@ -108,6 +110,14 @@ const reloading = (orgs: Effect.Effect<Settings.Settings["orgs"], Refused, FileS
     yield* signal("SIGHUP", () => void Runtime.runFork(runtime)(reload))
   })
 
+/** Spans, where there is a collector; where there is none, nothing of it is loaded. */
+const tracing = (collector: Settings.Settings["collector"]): Effect.Effect<Traces.Traces | null, never, Scope.Scope> =>
+  collector === null ? Effect.succeed(null) : Effect.gen(function*() {
+    const { make } = yield* Effect.promise(() => import("./operation/Otlp.js"))
+    const clock = yield* Effect.clock
+    return Traces.make(yield* make(collector), () => clock.unsafeCurrentTimeNanos())
+  })
+
 const serve = (
   pageFolder: string,
   settings: Settings.Settings,
@@ -118,6 +128,7 @@ const serve = (
     const context = yield* opened(settings.data)
     const metrics = Metrics.make()
     const page = yield* Effect.mapError(Page.load(pageFolder), ({ message }) => new Refused({ setting: "installation", message }))
+    const traces = yield* tracing(settings.collector)
     const services = Layer.mergeAll(
       Layer.succeed(Log.Log, log),
       Lanes.layerInProcess,
@@ -126,6 +137,7 @@ const serve = (
       Upstreams.layer({
         orgs: settings.orgs,
         queue: settings.queue,
+        ...(traces === null ? {} : { connect: (connection) => Effect.map(UndiciTransport.make(connection), traces.traced) }),
         watch: (org, request, exit, took) =>
           metrics.called(org, request.operation, Exit.isSuccess(exit) ? String(exit.value.status) : wordOf(exit.cause), took)
       })
@@ -134,7 +146,7 @@ const serve = (
       const stopped = yield* untilStopped
       yield* reloading(orgs)
       const serving = yield* Effect.mapError(
-        Serve.serve({ ...settings, metrics, page, nowMillis }),
+        Serve.serve({ ...settings, metrics, page, traces, nowMillis }),
         (error) => new Refused({ setting: error._tag === "CannotListen" ? "MILEPOST_PROXY_PORT" : "MILEPOST_PROXY_DATA", message: error.message })
       )
       yield* announce(serving.url)

@@ -111,6 +111,36 @@ describe("jobs", () => {
     expect((await Effect.runPromise(proxy.simulator.journal.counts)).received).toBe(0)
   })
 
+  it("keep nothing of an upload that falls silent or drips, and are told so", async () => {
+    const drip = (everyMillis: number) => async ({ url }: Running, secret: string): Promise<{ readonly text: string; readonly millis: number }> => {
+      const beganMillis = performance.now()
+      return new Promise((resolve, reject) => {
+        const req = Http.request(`${url}/v1/jobs?${place}`, { method: "POST", headers: { authorization: `Bearer ${secret}`, "content-type": "text/csv", "content-length": 100_000 } })
+        const timer = setInterval(() => req.write("1"), everyMillis)
+        req.on("response", (res) => {
+          let text = ""
+          res.on("data", (chunk) => (text += String(chunk)))
+          res.on("end", () => {
+            clearInterval(timer)
+            req.destroy()
+            resolve({ text, millis: performance.now() - beganMillis })
+          })
+        })
+        req.on("error", reject)
+        req.write("customerId\n")
+      })
+    }
+    const dripping = await start({ uploadPatience: { silenceMillis: 20_000, windowMillis: 300, bytesPerSecond: 1_000 } })
+    const silent = await start({ uploadPatience: { silenceMillis: 300, windowMillis: 20_000, bytesPerSecond: 1_000 } })
+    for (const [proxy, sent] of [[dripping, drip(20)], [silent, drip(10_000)]] as const) {
+      const { secret } = await proxy.key()
+      const { millis, text } = await sent(proxy, secret)
+      expect(JSON.parse(text)).toMatchObject({ type: "urn:milepost:problem:invalid-request", detail: "The body came too slowly. Nothing of it is kept." })
+      expect(millis).toBeLessThan(8_000)
+      expect((await call(`${proxy.url}/v1/jobs`, { secret })).text).toBe(`{"jobs":[]}`)
+    }
+  })
+
   it("keep nothing of an upload that cannot be stored", async () => {
     const proxy = await start({ uploadBytes: 2_000 })
     const { secret } = await proxy.key({ targetGroups: [40] })

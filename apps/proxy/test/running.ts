@@ -3,6 +3,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
 import { afterEach } from "@effect/vitest"
 import * as Lanes from "@milepost/engine/Lanes"
+import * as UndiciTransport from "@milepost/http/UndiciTransport"
 import { Ledger } from "@milepost/ledger/Ledger"
 import * as LibsqlLedger from "@milepost/ledger/LibsqlLedger"
 import * as Simulator from "@milepost/simulator/Simulator"
@@ -23,7 +24,9 @@ import type { Grant } from "../src/keys/ApiKey.js"
 import { Keys, layer as keysLayer } from "../src/keys/Keys.js"
 import * as Log from "../src/operation/Log.js"
 import * as Metrics from "../src/operation/Metrics.js"
+import type * as Traces from "../src/operation/Traces.js"
 import * as Page from "../src/page/Page.js"
+import * as Patience from "../src/server/Patience.js"
 import * as Orgs from "../src/settings/Orgs.js"
 import * as Store from "../src/Store.js"
 import * as Upstreams from "../src/upstream/Upstreams.js"
@@ -73,6 +76,8 @@ export interface Options {
   readonly queue?: number
   readonly data?: string
   readonly uploadBytes?: number
+  readonly traces?: Traces.Traces
+  readonly uploadPatience?: Patience.Patience
   readonly simulatorUrl?: string
   /** Where the page was built. */
   readonly page?: string
@@ -117,6 +122,7 @@ export const start = async (options: Options = {}): Promise<Running> => {
     Upstreams.layer({
       orgs,
       queue: options.queue ?? 1_000,
+      ...(options.traces === undefined ? {} : { connect: (connection) => Effect.map(UndiciTransport.make(connection), options.traces!.traced) }),
       watch: (org, request, exit, took) =>
         metrics.called(org, request.operation, Exit.isSuccess(exit) ? String(exit.value.status) : "none", took)
     })
@@ -126,7 +132,7 @@ export const start = async (options: Options = {}): Promise<Running> => {
     ? Page.none
     : await Effect.runPromise(Effect.provide(Page.load(options.page), NodeFileSystem.layer))
   const serving = await within(Effect.provide(
-    Serve.serve({ host: "127.0.0.1", port: 0, data, uploadBytes: options.uploadBytes ?? 10_000_000, retentionDays: 30, metrics, page, nowMillis: () => performance.now() }),
+    Serve.serve({ host: "127.0.0.1", port: 0, data, uploadBytes: options.uploadBytes ?? 10_000_000, uploadPatience: options.uploadPatience ?? Patience.standard, retentionDays: 30, metrics, page, traces: options.traces ?? null, nowMillis: () => performance.now() }),
     context
   ))
   const keys = Context.get(context, Keys)

@@ -34,6 +34,23 @@ describe("a pace", () => {
     assert.deepStrictEqual(turns(pace, 4, 60_000), [60_000, 60_000, 60_100, 60_200])
   })
 
+  it("tells how many turns could be taken at once", () => {
+    assert.isNull(Pace.make({ nowMillis: 0 }).left(0))
+    const pace = Pace.make({ nowMillis: 0, callsPerSecond: 100 })
+    for (let left = pace.left(0) ?? 0; left > 0; left--) {
+      assert.strictEqual(pace.left(0), left)
+      assert.isAtMost(pace.turn(0), 0)
+    }
+    assert.isAbove(pace.turn(0), 0)
+    assert.strictEqual(pace.left(1_000), 11)
+    pace.pause(5_000, "429")
+    assert.strictEqual(pace.left(2_000), 0)
+    pace.crawl(1_000, "down")
+    assert.strictEqual(pace.left(5_000), 1)
+    pace.turn(5_000)
+    assert.strictEqual(pace.left(5_000), 0)
+  })
+
   it("stops everybody until a 429's Retry-After is over, and never shortens a pause", () => {
     const pace = Pace.make({ nowMillis: 0 })
     pace.refused(1_000, 900, 12_000)

@@ -37,6 +37,8 @@ export interface Pace {
   readonly refused: (nowMillis: number, sentMillis: number, retryAfterMillis: number | null) => void
   /** Calls a second that are let go; `null` without a limit. */
   readonly rate: () => number | null
+  /** How many turns could be taken at once; `null` without a limit. */
+  readonly left: (nowMillis: number) => number | null
   /** Calls a second that the upstream bore, to be kept for the next run; `null` where it never refused. */
   readonly learnt: () => number | null
 }
@@ -154,6 +156,12 @@ export const make = (options: {
       refusedAt = until
     },
     rate: () => rate,
+    left: (now) => {
+      if (crawling !== null) return next <= now && pause.untilMillis <= now ? 1 : 0
+      if (rate === null) return null
+      const first = Math.max(next, now - burstMillis)
+      return pause.untilMillis > now || first > now ? 0 : Math.floor((now - first) * rate / 1000 + 1e-9) + 1
+    },
     learnt: () => learnt
   }
 }

@@ -32,29 +32,32 @@ const idempotent = Schema.Struct({
 
 const org = Schema.optional(Schema.String).annotations({ description: "The organisation's id; not needed where the key has only one." })
 
+/** What generators call it, and what people read. */
+const named = (identifier: string, summary: string) => OpenApi.annotations({ identifier, summary })
+
 const records = HttpApiGroup.make("records")
   .add(
     HttpApiEndpoint.post("enroll", "/v1/enrollments").setPayload(Payload.EnrollmentRequest).setHeaders(idempotent).addSuccess(Payload.Result)
-      .annotate(OpenApi.Summary, "Enrol or re-enrol one customer")
+      .annotateContext(named("enroll", "Enrol or re-enrol one customer"))
   )
   .add(
     HttpApiEndpoint.post("unenroll", "/v1/unenrollments").setPayload(Payload.UnenrollmentRequest).setHeaders(idempotent).addSuccess(Payload.Result)
-      .annotate(OpenApi.Summary, "Un-enrol one customer")
+      .annotateContext(named("unenroll", "Un-enrol one customer"))
   )
   .add(
     HttpApiEndpoint.post("batch", "/v1/enrollments/batch").setPayload(Payload.BatchRequest).setHeaders(idempotent).addSuccess(Payload.BatchResult)
-      .annotate(OpenApi.Summary, "Enrol up to 1,000 records, answered together")
+      .annotateContext(named("enrollBatch", "Enrol up to 1,000 records, answered together"))
   )
   .add(
     HttpApiEndpoint.get("targetGroups", "/v1/customers/:id/target-groups")
-      .setPath(Schema.Struct({ id: Payload.CustomerId }))
+      .setPath(Schema.Struct({ id: Payload.Id }))
       .setUrlParams(Schema.Struct({
         org,
-        includeInactive: Schema.optional(Schema.BooleanFromString),
-        targetId: Schema.optional(Payload.CustomerId)
+        includeInactive: Schema.optional(Payload.Flag),
+        targetId: Schema.optional(Payload.Id)
       }))
       .addSuccess(Payload.TargetGroups)
-      .annotate(OpenApi.Summary, "The target groups that a customer is in")
+      .annotateContext(named("getTargetGroups", "The target groups that a customer is in"))
   )
   .middleware(Authorization)
 
@@ -69,60 +72,60 @@ const jobs = HttpApiGroup.make("jobs")
         org,
         operation: Schema.optional(Schema.Literal("enroll", "unenroll")),
         name: Schema.optional(Schema.String.pipe(Schema.maxLength(200))),
-        group: Schema.optional(Payload.CustomerId),
-        target: Schema.optional(Payload.CustomerId),
+        group: Schema.optional(Payload.Id),
+        target: Schema.optional(Payload.Id),
         period: Schema.optional(Schema.Array(Schema.String)),
         initialBalance: Schema.optional(Schema.String),
-        resetStreak: Schema.optional(Schema.BooleanFromString),
+        resetStreak: Schema.optional(Payload.Flag),
         rate: Schema.optional(Schema.String),
-        dryRun: Schema.optional(Schema.BooleanFromString).annotations({
+        dryRun: Schema.optional(Payload.Flag).annotations({
           description: "true reads the body as a job would, and answers 200 with what it asks for: nothing is stored, nothing is sent."
         })
       }))
       .addSuccess(Payload.Job, { status: 202 })
       .addSuccess(Payload.Plan)
-      .annotate(OpenApi.Summary, "Store a file of records, and send them in the background")
+      .annotateContext(named("createJob", "Store a file of records, and send them in the background"))
       .annotate(OpenApi.Description, "The body is text/csv or application/x-ndjson. Answered when all of it is stored; Location names the job. With dryRun=true it is only read.")
   )
-  .add(HttpApiEndpoint.get("list", "/v1/jobs").addSuccess(Payload.Jobs).annotate(OpenApi.Summary, "Jobs of the key's organisations, the latest first"))
-  .add(HttpApiEndpoint.get("get", "/v1/jobs/:id").setPath(jobId).addSuccess(Payload.Job).annotate(OpenApi.Summary, "A job as it stands"))
+  .add(HttpApiEndpoint.get("list", "/v1/jobs").addSuccess(Payload.Jobs).annotateContext(named("listJobs", "Jobs of the key's organisations, the latest first")))
+  .add(HttpApiEndpoint.get("get", "/v1/jobs/:id").setPath(jobId).addSuccess(Payload.Job).annotateContext(named("getJob", "A job as it stands")))
   .add(
     HttpApiEndpoint.get("results", "/v1/jobs/:id/results")
       .setPath(jobId)
       .setUrlParams(Schema.Struct({ outcome: Schema.optional(Schema.Literal(...Outcome.words)) }))
       .addSuccess(HttpApiSchema.Text({ contentType: "text/csv" }))
-      .annotate(OpenApi.Summary, "Rows with their outcomes, as CSV or by Accept as NDJSON")
+      .annotateContext(named("getJobResults", "Rows with their outcomes, as CSV or by Accept as NDJSON"))
   )
   .add(
     HttpApiEndpoint.get("events", "/v1/jobs/:id/events")
       .setPath(jobId)
       .setHeaders(Schema.Struct({ "last-event-id": Schema.optional(Schema.String) }))
       .addSuccess(HttpApiSchema.Text({ contentType: "text/event-stream" }))
-      .annotate(OpenApi.Summary, "Progress as server-sent events, resumable with Last-Event-ID")
+      .annotateContext(named("getJobEvents", "Progress as server-sent events, resumable with Last-Event-ID"))
   )
   .add(
-    HttpApiEndpoint.del("remove", "/v1/jobs/:id").setPath(jobId).addSuccess(Schema.Void).annotate(OpenApi.Summary, "Forget a job that is not being sent")
+    HttpApiEndpoint.del("remove", "/v1/jobs/:id").setPath(jobId).addSuccess(Schema.Void).annotateContext(named("deleteJob", "Forget a job that is not being sent"))
   )
-  .add(HttpApiEndpoint.post("pause", "/v1/jobs/:id/pause").setPath(jobId).addSuccess(Payload.Job).annotate(OpenApi.Summary, "Send nothing more for now"))
-  .add(HttpApiEndpoint.post("resume", "/v1/jobs/:id/resume").setPath(jobId).addSuccess(Payload.Job).annotate(OpenApi.Summary, "Go on"))
-  .add(HttpApiEndpoint.post("cancel", "/v1/jobs/:id/cancel").setPath(jobId).addSuccess(Payload.Job).annotate(OpenApi.Summary, "Never send what is left"))
+  .add(HttpApiEndpoint.post("pause", "/v1/jobs/:id/pause").setPath(jobId).addSuccess(Payload.Job).annotateContext(named("pauseJob", "Send nothing more for now")))
+  .add(HttpApiEndpoint.post("resume", "/v1/jobs/:id/resume").setPath(jobId).addSuccess(Payload.Job).annotateContext(named("resumeJob", "Go on")))
+  .add(HttpApiEndpoint.post("cancel", "/v1/jobs/:id/cancel").setPath(jobId).addSuccess(Payload.Job).annotateContext(named("cancelJob", "Never send what is left")))
   .middleware(Authorization)
 
 const orgs = HttpApiGroup.make("orgs")
   .add(
     HttpApiEndpoint.get("orgs", "/v1/orgs").addSuccess(Payload.Orgs)
-      .annotate(OpenApi.Summary, "The key's organisations, and how fast each may be called")
+      .annotateContext(named("listOrgs", "The key's organisations, and how fast each may be called"))
   )
   .middleware(Authorization)
 
 const text = (contentType: string) => HttpApiSchema.Text({ contentType })
 
 const service = HttpApiGroup.make("service")
-  .add(HttpApiEndpoint.get("healthz", "/healthz").addSuccess(text("text/plain")).annotate(OpenApi.Summary, "The process is alive"))
-  .add(HttpApiEndpoint.get("readyz", "/readyz").addSuccess(text("text/plain")).annotate(OpenApi.Summary, "It takes requests"))
-  .add(HttpApiEndpoint.get("metrics", "/metrics").addSuccess(text("text/plain")).annotate(OpenApi.Summary, "Metrics in the text format of Prometheus"))
-  .add(HttpApiEndpoint.get("openapi", "/openapi.json").addSuccess(text("application/json")).annotate(OpenApi.Summary, "This document"))
-  .add(HttpApiEndpoint.get("docs", "/docs").addSuccess(text("text/html")).annotate(OpenApi.Summary, "This document for people"))
+  .add(HttpApiEndpoint.get("healthz", "/healthz").addSuccess(text("text/plain")).annotateContext(named("getHealth", "The process is alive")))
+  .add(HttpApiEndpoint.get("readyz", "/readyz").addSuccess(text("text/plain")).annotateContext(named("getReadiness", "It takes requests")))
+  .add(HttpApiEndpoint.get("metrics", "/metrics").addSuccess(text("text/plain")).annotateContext(named("getMetrics", "Metrics in the text format of Prometheus")))
+  .add(HttpApiEndpoint.get("openapi", "/openapi.json").addSuccess(text("application/json")).annotateContext(named("getOpenApi", "This document")))
+  .add(HttpApiEndpoint.get("docs", "/docs").addSuccess(text("text/html")).annotateContext(named("getDocs", "This document for people")))
 
 /** All native routes. */
 export const api = HttpApi.make("milepost-proxy")

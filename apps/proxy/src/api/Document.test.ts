@@ -16,6 +16,20 @@ describe("Document", () => {
     assert.include(text, `"application/x-ndjson"`)
   })
 
+  it("names what generators make names of, and every error of every operation", () => {
+    const { components, paths } = Document.openApi() as {
+      readonly components: { readonly schemas: object }
+      readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly operationId: string; readonly responses: object }>>>>
+    }
+    const operations = Object.values(paths).flatMap((item) => Object.values(item))
+    for (const { operationId, responses } of operations) {
+      assert.match(operationId, /^[a-z][A-Za-z]+$/)
+      assert.property(responses, "default")
+    }
+    assert.strictEqual(new Set(operations.map(({ operationId }) => operationId)).size, operations.length)
+    assert.includeMembers(Object.keys(components.schemas), ["Job", "JobState", "Outcome", "OutcomeCounts", "Problem", "Result", "TargetGroup"])
+  })
+
   it("is a page that loads nothing from elsewhere", () => {
     const page = Document.page()
     assert.include(page, "POST /v1/enrollments/batch")

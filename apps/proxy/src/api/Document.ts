@@ -22,10 +22,48 @@ const operation = (value: unknown): unknown => {
   return { ...value, responses: { ...Object.fromEntries(good), default: problem } }
 }
 
-const withNdjson = (value: unknown): unknown => {
-  if (!isObject(value) || !isObject(value["requestBody"])) return value
-  const content = { "text/csv": { schema: { type: "string" } }, "application/x-ndjson": { schema: { type: "string" } } }
-  return { ...value, requestBody: { ...value["requestBody"], content } }
+const text = { schema: { type: "string" } }
+
+/** Two formats of the same rows. */
+const rows = { "text/csv": text, "application/x-ndjson": text }
+
+/** What the routes do that the contract has no words for. */
+const more: Readonly<Record<string, Json>> = {
+  createJob: {
+    requestBody: { required: true, content: rows },
+    responses: {
+      "202": {
+        description: "All of the body is stored.",
+        headers: { Location: { description: "Where the job is.", schema: { type: "string" } } },
+        content: { "application/json": { schema: { $ref: "#/components/schemas/Job" } } }
+      }
+    }
+  },
+  getJobResults: { responses: { "200": { description: "Rows with their outcomes, in the order of the input.", content: rows } } },
+  getReadiness: {
+    responses: {
+      "200": { description: "It takes requests.", content: { "text/plain": text } },
+      "503": { description: "It is stopping, or has no organisation.", content: { "text/plain": text } }
+    }
+  },
+  getOpenApi: { responses: { "200": { description: "OpenAPI 3.1.", content: { "application/json": { schema: { type: "object", additionalProperties: true } } } } } }
+}
+
+const complete = (value: unknown): unknown => {
+  if (!isObject(value) || !isObject(value["responses"])) return value
+  const { responses, ...rest } = more[String(value["operationId"])] ?? {}
+  return { ...value, ...rest, responses: { ...value["responses"], ...(isObject(responses) ? responses : {}) } }
+}
+
+/** What is answered may come to hold more; what is asked is refused with a key that nobody knows. */
+const isAsked = (name: string): boolean => name.endsWith("Request") || name === "EnrollmentRecord"
+
+const open = (schema: unknown): unknown => {
+  if (Array.isArray(schema)) return schema.map(open)
+  if (!isObject(schema)) return schema
+  return Object.fromEntries(
+    Object.entries(schema).filter(([key, value]) => key !== "additionalProperties" || value !== false).map(([key, value]) => [key, open(value)])
+  )
 }
 
 const build = (): Json => {
@@ -34,12 +72,19 @@ const build = (): Json => {
     path,
     Object.fromEntries(Object.entries(item as Json).map(([method, value]) => [
       method,
-      operation(path === "/v1/jobs" && method === "post" ? withNdjson(value) : value)
+      complete(operation(value))
     ]))
   ]))
   const components = spec["components"] as { readonly schemas: Json }
   const { HttpApiDecodeError: _decode, Issue: _issue, PropertyKey: _key, ...schemas } = components.schemas
-  return { ...spec, paths, components: { ...components, schemas } }
+  return {
+    ...spec,
+    paths,
+    components: {
+      ...components,
+      schemas: Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, isAsked(name) ? schema : open(schema)]))
+    }
+  }
 }
 
 let made: Json | null = null

@@ -20,14 +20,12 @@ import * as Stream from "effect/Stream"
 import type { IncomingMessage } from "node:http"
 import type { ApiKey } from "../keys/ApiKey.js"
 import * as Jobs from "../jobs/Jobs.js"
+import * as Patience from "../server/Patience.js"
 import type { Job as Document, Plan as PlanDocument } from "./Payload.js"
 import * as Problem from "./Problem.js"
 
 /** The body of an upload ended before it was whole, or grew too large. */
 export class UploadFailed extends Data.TaggedError("UploadFailed")<{ readonly reason: "Broken" | "Slow" | "TooLarge" }> {}
-
-/** So long the next bytes of an upload may take. */
-const patience = "30 seconds"
 
 const formats: Readonly<Record<string, Source.Format>> = {
   "text/csv": "csv",
@@ -39,7 +37,8 @@ const formats: Readonly<Record<string, Source.Format>> = {
 export const sourceOf = (
   req: IncomingMessage,
   name: string,
-  mostBytes: number
+  mostBytes: number,
+  patience: Patience.Patience
 ): Either.Either<Source.Source<UploadFailed>, Problem.Problem> => {
   const type = (req.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? ""
   const format = formats[type]
@@ -53,8 +52,9 @@ export const sourceOf = (
     size: Effect.succeed(size),
     batches: (follow) => {
       let bytes = 0
-      const chunks = NodeStream.fromReadable<UploadFailed, Uint8Array>(() => req, () => new UploadFailed({ reason: "Broken" })).pipe(
-        Stream.timeoutFail(() => new UploadFailed({ reason: "Slow" }), patience),
+      // Left open, or whoever is refused in the middle of it would not be told; the server closes it soon after its answer.
+      const read = NodeStream.fromReadable<UploadFailed, Uint8Array>(() => req, () => new UploadFailed({ reason: "Broken" }), { closeOnDone: false })
+      const chunks = Patience.within(patience)(read, () => new UploadFailed({ reason: "Slow" })).pipe(
         Stream.mapEffect((chunk) => {
           bytes += chunk.length
           follow(chunk)
@@ -132,6 +132,11 @@ export const planned = (
     } satisfies PlanDocument
   }).pipe(Effect.scoped)
 
+const notWhole = {
+  Broken: "The body ended before it was whole. Nothing of it is kept.",
+  Slow: "The body came too slowly. Nothing of it is kept."
+}
+
 /** What can be wrong with an upload, as a problem. */
 export const uploadProblem = (
   error: Effect.Effect.Error<ReturnType<typeof planned> | ReturnType<typeof uploaded>>,
@@ -139,7 +144,7 @@ export const uploadProblem = (
 ): Problem.Problem => {
   switch (error._tag) {
     case "UploadFailed":
-      return error.reason === "TooLarge" ? tooLarge(mostBytes) : Problem.make("invalid-request", "The body ended before it was whole, or came too slowly. Nothing of it is kept.")
+      return error.reason === "TooLarge" ? tooLarge(mostBytes) : Problem.make("invalid-request", notWhole[error.reason])
     case "ColumnMissing":
       return Problem.make("invalid-request", `${error.message}: add it, or give ${error.column === "targetGroupId" ? "?group=" : "?target="} for all rows`)
     case "HeaderUnusable":

@@ -24,8 +24,10 @@ import * as ApiKey from "../keys/ApiKey.js"
 import type { Service as Keys } from "../keys/Keys.js"
 import type { Service as Log } from "../operation/Log.js"
 import type { Metrics } from "../operation/Metrics.js"
+import * as Traces from "../operation/Traces.js"
 import type { Bodies } from "../server/Bodies.js"
 import * as Exchange from "../server/Exchange.js"
+import type { Patience } from "../server/Patience.js"
 import type { Snapshot } from "../upstream/Gate.js"
 import type { Service as Upstreams } from "../upstream/Upstreams.js"
 import { api, Authorization, Caller } from "./Api.js"
@@ -48,6 +50,7 @@ export interface Options {
   readonly idempotency: Idempotency.Service
   readonly log: Log
   readonly uploadBytes: number
+  readonly uploadPatience: Patience
   readonly nowMillis: () => number
   readonly isDraining: () => boolean
 }
@@ -113,6 +116,10 @@ const once = <R>(
     return responseOf(yield* idempotency.once({ owner: key.id, key: given, fingerprint: Idempotency.fingerprint(...parts) }, whole))
   })
 
+/** Below the span of the request, where it has one. */
+const below = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, HttpServerRequest.HttpServerRequest | R> =>
+  Effect.flatMap(JobRoutes.incoming, (req) => Traces.within(Exchange.of(req).span, effect))
+
 const recordRoutes = (options: Options) => {
   const { bodies, idempotency, metrics, upstreams } = options
   const atOrg = (key: ApiKey.ApiKey, org: string | undefined) =>
@@ -131,7 +138,7 @@ const recordRoutes = (options: Options) => {
           const text = yield* Reading.text(bodies)
           return yield* once(idempotency, key, ["enroll", text], Effect.gen(function*() {
             const { org, ...record } = yield* Reading.decoded(Payload.EnrollmentRequest, text)
-            return answerOf(yield* Records.one(yield* atOrg(key, org), record, Records.enrollmentOf(record)))
+            return answerOf(yield* below(Records.one(yield* atOrg(key, org), record, Records.enrollmentOf(record))))
           }))
         }))
       .handleRaw("unenroll", () =>
@@ -141,7 +148,7 @@ const recordRoutes = (options: Options) => {
           const text = yield* Reading.text(bodies)
           return yield* once(idempotency, key, ["unenroll", text], Effect.gen(function*() {
             const { org, ...record } = yield* Reading.decoded(Payload.UnenrollmentRequest, text)
-            return answerOf(yield* Records.one(yield* atOrg(key, org), record, Records.unenrollmentOf(record)))
+            return answerOf(yield* below(Records.one(yield* atOrg(key, org), record, Records.unenrollmentOf(record))))
           }))
         }))
       .handleRaw("batch", () =>
@@ -151,7 +158,7 @@ const recordRoutes = (options: Options) => {
           const text = yield* Reading.text(bodies)
           return yield* once(idempotency, key, ["batch", text], Effect.gen(function*() {
             const { org, records } = yield* Reading.decoded(Payload.BatchRequest, text)
-            return answerOf(yield* Records.batch(yield* atOrg(key, org), records))
+            return answerOf(yield* below(Records.batch(yield* atOrg(key, org), records)))
           }))
         }))
       .handle("targetGroups", ({ path, urlParams }) =>
@@ -159,17 +166,17 @@ const recordRoutes = (options: Options) => {
           yield* named("/v1/customers/{id}/target-groups")
           const key = yield* Caller
           const { upstream } = yield* atOrg(key, urlParams.org)
-          const targetGroups = yield* Records.lookUp(key, upstream, {
+          const targetGroups = yield* below(Records.lookUp(key, upstream, {
             customerId: path.id as Ids.CustomerId,
             includeInactive: urlParams.includeInactive,
             targetRuleId: urlParams.targetId as Ids.TargetId | undefined
-          })
+          }))
           return { customerId: path.id, targetGroups }
         })))
 }
 
 const jobRoutes = (options: Options) => {
-  const { idempotency, isDraining, jobs, uploadBytes, upstreams } = options
+  const { idempotency, isDraining, jobs, uploadBytes, uploadPatience, upstreams } = options
   const seen = (route: string, id: string) =>
     Effect.gen(function*() {
       const exchange = yield* named(route)
@@ -195,7 +202,7 @@ const jobRoutes = (options: Options) => {
           exchange.org = org
           const defaults = yield* JobRoutes.defaultsOf(urlParams)
           const callsPerSecond = yield* JobRoutes.rateOf(urlParams)
-          const source = yield* JobRoutes.sourceOf(req, urlParams.name ?? "upload", uploadBytes)
+          const source = yield* JobRoutes.sourceOf(req, urlParams.name ?? "upload", uploadBytes, uploadPatience)
           // An upload is too long to be kept for comparison: its length, type and query stand for it.
           const parts = ["job", url, req.headers["content-type"] ?? "", req.headers["content-length"] ?? ""]
           const { operation = "enroll" } = urlParams

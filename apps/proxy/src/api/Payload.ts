@@ -48,16 +48,25 @@ export const BatchRequest = Schema.Struct({
   records: Schema.Array(EnrollmentRecord).pipe(Schema.minItems(1), Schema.maxItems(mostRecords))
 }).annotations({ identifier: "BatchRequest" })
 
-const Notice = Schema.Struct({ code: Schema.NullOr(Schema.Union(Schema.Number, Schema.String)), message: Schema.String })
+const Word = Schema.Literal(...Outcome.words).annotations({ identifier: "Outcome" })
+
+const Counts = Schema.Record({ key: Schema.Literal(...Outcome.words), value: Schema.Int }).annotations({ identifier: "OutcomeCounts" })
+
+const Code = Schema.Union(Schema.Number, Schema.String, Schema.Null).annotations({
+  identifier: "Code",
+  description: "The upstream's code, or `input` for a record that never left."
+})
+
+const Notice = Schema.Struct({ code: Code, message: Schema.String }).annotations({ identifier: "Warning" })
 
 /** How one record ended. */
 export const Result = Schema.Struct({
-  outcome: Schema.Literal(...Outcome.words),
+  outcome: Word,
   customerId: Schema.Number,
   targetGroupId: Schema.Number,
   targetId: Schema.Number,
   periodName: Schema.NullOr(Schema.String),
-  code: Schema.optional(Schema.NullOr(Schema.Union(Schema.Number, Schema.String))),
+  code: Schema.optional(Code),
   message: Schema.optional(Schema.String),
   reason: Schema.optional(Schema.String),
   afterAmbiguousAttempt: Schema.optional(Schema.Boolean),
@@ -71,41 +80,49 @@ export type Result = typeof Result.Type
 
 /** The answer to a batch: a result a record, in their order. */
 export const BatchResult = Schema.Struct({
-  counts: Schema.Record({ key: Schema.Literal(...Outcome.words), value: Schema.Int }),
+  counts: Counts,
   results: Schema.Array(Result)
 }).annotations({ identifier: "BatchResult" })
 
-const moment = Schema.NullOr(Schema.Date)
+const Moment = Schema.Date.annotations({ identifier: "Moment", jsonSchema: { type: "string", format: "date-time" } })
+
+const moment = Schema.NullOr(Moment)
+
+const Target = Schema.Struct({
+  targetRuleId: Schema.NullOr(Schema.Number),
+  targetName: Schema.NullOr(Schema.String),
+  periodRefCode: Schema.NullOr(Schema.String),
+  periodStart: moment,
+  periodEnd: moment,
+  currentPeriod: Schema.NullOr(Schema.Boolean),
+  targetValue: Schema.NullOr(Schema.Number),
+  targetAchievedValue: Schema.NullOr(Schema.Number),
+  enrolledOn: moment,
+  achievedOn: moment
+}).annotations({ identifier: "TargetStanding" })
+
+const Streak = Schema.Struct({
+  streakId: Schema.NullOr(Schema.Number),
+  streakName: Schema.NullOr(Schema.String),
+  status: Schema.NullOr(Schema.String),
+  currentCount: Schema.NullOr(Schema.Number),
+  totalCount: Schema.NullOr(Schema.Number),
+  achievedOn: moment
+}).annotations({ identifier: "StreakStanding" })
+
+const TargetGroup = Schema.Struct({
+  id: Schema.Number,
+  name: Schema.NullOr(Schema.String),
+  orgId: Schema.NullOr(Schema.Number),
+  trackingType: Schema.NullOr(Schema.String),
+  targets: Schema.Array(Target),
+  streaks: Schema.Array(Streak)
+}).annotations({ identifier: "TargetGroup" })
 
 /** The target groups of a customer; no personal data. */
 export const TargetGroups = Schema.Struct({
   customerId: Schema.Number,
-  targetGroups: Schema.Array(Schema.Struct({
-    id: Schema.Number,
-    name: Schema.NullOr(Schema.String),
-    orgId: Schema.NullOr(Schema.Number),
-    trackingType: Schema.NullOr(Schema.String),
-    targets: Schema.Array(Schema.Struct({
-      targetRuleId: Schema.NullOr(Schema.Number),
-      targetName: Schema.NullOr(Schema.String),
-      periodRefCode: Schema.NullOr(Schema.String),
-      periodStart: moment,
-      periodEnd: moment,
-      currentPeriod: Schema.NullOr(Schema.Boolean),
-      targetValue: Schema.NullOr(Schema.Number),
-      targetAchievedValue: Schema.NullOr(Schema.Number),
-      enrolledOn: moment,
-      achievedOn: moment
-    })),
-    streaks: Schema.Array(Schema.Struct({
-      streakId: Schema.NullOr(Schema.Number),
-      streakName: Schema.NullOr(Schema.String),
-      status: Schema.NullOr(Schema.String),
-      currentCount: Schema.NullOr(Schema.Number),
-      totalCount: Schema.NullOr(Schema.Number),
-      achievedOn: moment
-    }))
-  }))
+  targetGroups: Schema.Array(TargetGroup)
 }).annotations({ identifier: "TargetGroups" })
 
 /** A job as it stands. */
@@ -113,15 +130,13 @@ export const Job = Schema.Struct({
   id: Schema.String,
   org: Schema.String,
   operation: Schema.Literal("enroll", "unenroll"),
-  state: Schema.Literal("importing", "queued", "running", "paused", "finished", "stopped", "cancelled"),
+  state: Schema.Literal("importing", "queued", "running", "paused", "finished", "stopped", "cancelled").annotations({ identifier: "JobState" }),
   input: Schema.String,
   rows: Schema.Int,
   badRows: Schema.Int,
   duplicates: Schema.Int,
   records: Schema.Int.annotations({ description: "Records in all: one a period of every good row, and one for every bad row." }),
-  counts: Schema.Record({ key: Schema.Literal(...Outcome.words), value: Schema.Int }).annotations({
-    description: "Records by outcome; those that a stop kept from being sent count as skipped as long as they are not."
-  }),
+  counts: Counts,
   open: Schema.Int.annotations({ description: "Records that wait for their call." }),
   calls: Schema.Int,
   callsPerSecond: Schema.NullOr(Schema.Number),
@@ -136,10 +151,10 @@ export const Job = Schema.Struct({
     message: Schema.String.annotations({ description: "One of its messages." }),
     records: Schema.Int
   })).annotations({ description: "What is not done, by code, most records first." }),
-  stop: Schema.NullOr(Schema.Struct({ reason: Schema.String, message: Schema.String })),
-  created: Schema.Date,
-  started: Schema.NullOr(Schema.Date),
-  ended: Schema.NullOr(Schema.Date)
+  stop: Schema.NullOr(Schema.Struct({ reason: Schema.String, message: Schema.String }).annotations({ identifier: "JobStop" })),
+  created: Moment,
+  started: moment,
+  ended: moment
 }).annotations({ identifier: "Job" })
 
 /** A job as it stands. */
@@ -197,5 +212,11 @@ export const Orgs = Schema.Struct({
 /** The organisations of a key. */
 export type Orgs = typeof Orgs.Type
 
-/** The id of a customer in a path. */
-export const CustomerId = Schema.NumberFromString.pipe(Schema.filter(Ids.isId, { message: () => "is not a whole number from 1 to 2^53-1" }))
+/** An id in a path or a query. */
+export const Id = Schema.NumberFromString.pipe(Schema.filter(Ids.isId, { message: () => "is not a whole number from 1 to 2^53-1" })).annotations({
+  identifier: "Id",
+  jsonSchema: { type: "integer", minimum: 1, maximum: Number.MAX_SAFE_INTEGER }
+})
+
+/** `true` or `false` in a query. */
+export const Flag = Schema.BooleanFromString.annotations({ identifier: "Flag", jsonSchema: { type: "boolean" } })

@@ -13,8 +13,10 @@ import { Keys } from "../keys/Keys.js"
 import * as KeyDesk from "../keys/KeyDesk.js"
 import { Log } from "../operation/Log.js"
 import type { Metrics } from "../operation/Metrics.js"
+import type { Traces } from "../operation/Traces.js"
 import type { Page } from "../page/Page.js"
 import * as Bodies from "../server/Bodies.js"
+import type { Patience } from "../server/Patience.js"
 import * as Server from "../server/Server.js"
 import type { StoreFailed } from "../Store.js"
 import { Upstreams } from "../upstream/Upstreams.js"
@@ -25,9 +27,12 @@ export interface Options {
   readonly port: number
   readonly data: string
   readonly uploadBytes: number
+  readonly uploadPatience: Patience
   readonly retentionDays: number
   readonly metrics: Metrics
   readonly page: Page
+  /** Where there is a collector. */
+  readonly traces: Traces | null
   /** Milliseconds of a clock that never goes back. */
   readonly nowMillis: () => number
 }
@@ -61,6 +66,7 @@ export const serve = (
       idempotency: yield* Idempotency.make,
       log,
       uploadBytes: options.uploadBytes,
+      uploadPatience: options.uploadPatience,
       nowMillis,
       isDraining: () => isDraining
     })

@@ -22,6 +22,7 @@ import type { Allowance } from "../keys/Allowance.js"
 import * as ApiKey from "../keys/ApiKey.js"
 import type { Service as Keys } from "../keys/Keys.js"
 import type { Metrics } from "../operation/Metrics.js"
+import * as Traces from "../operation/Traces.js"
 import type { Bodies } from "../server/Bodies.js"
 import * as Exchange from "../server/Exchange.js"
 import type { Busy, Upstream } from "../upstream/Upstream.js"
@@ -122,7 +123,7 @@ export const make = (options: Options): Effect.Effect<DropIn> =>
       customerId: number,
       program: Effect.Effect<Envelope.Answer, never, Transport.Transport>
     ): void => {
-      const fiber = fork(Effect.match(upstream.call(customerId, program), {
+      const fiber = fork(Effect.match(Traces.within(Exchange.of(res.req).span, upstream.call(customerId, program)), {
         onSuccess: (answer) => write(res, { ...answer, headers: { ...headers, ...answer.headers } }),
         onFailure: (busy: Busy) => {
           metrics.refused(upstream.org().id, busy.reason)

@@ -66,12 +66,13 @@ const histogramLines = (name: string, labels: Labels, { count, counts, sum }: Hi
   bounds.map((bound, at) => line(`${name}_bucket`, [...labels, ["le", bound]], counts[at] ?? 0)).join("") +
   line(`${name}_bucket`, [...labels, ["le", "+Inf"]], count) + line(`${name}_sum`, labels, sum) + line(`${name}_count`, labels, count)
 
-const gauges: ReadonlyArray<readonly [name: string, help: string, of: (gate: Gate.Snapshot) => number]> = [
+const gauges: ReadonlyArray<readonly [name: string, help: string, of: (gate: Gate.Snapshot) => number | null]> = [
   ["milepost_proxy_upstream_in_flight", "Calls in flight.", (gate) => gate.inFlight],
   ["milepost_proxy_upstream_places", "Calls that may be in flight.", (gate) => gate.places],
   ["milepost_proxy_upstream_waiting_interactive", "Interactive calls that wait for a place or a turn.", (gate) => gate.waitingInteractive],
   ["milepost_proxy_upstream_waiting_jobs", "Calls of jobs that wait for a place or a turn.", (gate) => gate.waitingJobs],
   ["milepost_proxy_upstream_rate_limit", "Calls a second that are let go; 0 without a limit.", (gate) => gate.callsPerSecond ?? 0],
+  ["milepost_proxy_upstream_turns_left", "Calls that the rate limit lets go at once; none told without a limit.", (gate) => gate.turnsLeft],
   ["milepost_proxy_upstream_paused", "1 while a 429 stops everybody.", (gate) => Number(gate.pausedMillis !== null)],
   ["milepost_proxy_upstream_down", "1 while the upstream is taken for down.", (gate) => Number(gate.breaker !== null)]
 ]
@@ -114,7 +115,10 @@ export const make = (): Metrics => {
         counters("milepost_proxy_outcomes_total", "Records by how they ended.", outcomes),
         counters("milepost_proxy_refused_total", "Programs that were refused at once.", refusals),
         ...gauges.map(([name, help, of]) =>
-          head(name, "gauge", help) + gates.map(([org, gate]) => line(name, [["org", org]], of(gate))).join("")),
+          head(name, "gauge", help) + gates.map(([org, gate]) => {
+            const value = of(gate)
+            return value === null ? "" : line(name, [["org", org]], value)
+          }).join("")),
         head("milepost_proxy_jobs", "gauge", "Jobs by state.") +
         Object.entries(jobs).map(([state, count]) => line("milepost_proxy_jobs", [["state", state]], count)).join("")
       ].join("")

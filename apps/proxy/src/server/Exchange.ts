@@ -3,6 +3,7 @@
  *
  * Whoever handles the request says which route it was and whose key it came with; nothing else of it is kept.
  */
+import type * as Tracer from "effect/Tracer"
 import type { IncomingMessage } from "node:http"
 
 /** One request. */
@@ -14,6 +15,8 @@ export interface Exchange {
   /** Whose key; `null` as long as nobody has shown one. */
   key: string | null
   org: string | null
+  /** Its span, where it is traced. */
+  span: Tracer.Span | null
 }
 
 const exchanges = new WeakMap<IncomingMessage, Exchange>()
@@ -28,7 +31,8 @@ export const begin = (req: IncomingMessage, nextId: () => string, nowMillis: num
     startedMillis: nowMillis,
     route: "unknown",
     key: null,
-    org: null
+    org: null,
+    span: null
   }
   exchanges.set(req, exchange)
   return exchange

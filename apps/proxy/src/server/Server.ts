@@ -11,6 +11,7 @@ import { randomBytes } from "node:crypto"
 import * as Http from "node:http"
 import type { Service as Log } from "../operation/Log.js"
 import type { Metrics } from "../operation/Metrics.js"
+import type { Traces } from "../operation/Traces.js"
 import * as Exchange from "./Exchange.js"
 
 /** Where to listen, and who answers. */
@@ -21,6 +22,7 @@ export interface Options {
   readonly handle: (req: Http.IncomingMessage, res: Http.ServerResponse) => void
   readonly log: Log
   readonly metrics: Metrics
+  readonly traces: Traces | null
   readonly nowMillis: () => number
 }
 
@@ -71,7 +73,7 @@ const draining = JSON.stringify({
 /** Listens until the scope closes; fails with {@link CannotListen}. */
 export const serve = (options: Options): Effect.Effect<Serving, CannotListen, Scope.Scope> =>
   Effect.gen(function*() {
-    const { log, metrics, nowMillis } = options
+    const { log, metrics, nowMillis, traces } = options
     const run = randomBytes(4).toString("hex")
     let count = 0
     let inFlight = 0
@@ -81,6 +83,7 @@ export const serve = (options: Options): Effect.Effect<Serving, CannotListen, Sc
 
     const server = Http.createServer(limits, (req, res) => {
       const exchange = Exchange.begin(req, nextId, nowMillis())
+      if (traces !== null) exchange.span = traces.begin(req)
       inFlight += 1
       res.setHeader("x-request-id", exchange.id)
       res.on("close", () => {
@@ -89,6 +92,7 @@ export const serve = (options: Options): Effect.Effect<Serving, CannotListen, Sc
         const took = nowMillis() - exchange.startedMillis
         const status = res.writableFinished ? res.statusCode : 499
         metrics.answered(exchange.route, status, took)
+        if (traces !== null && exchange.span !== null) traces.end(exchange.span, { ...exchange, method: req.method ?? "", status })
         log.write("info", "request", {
           id: exchange.id,
           method: req.method ?? "",
@@ -96,7 +100,8 @@ export const serve = (options: Options): Effect.Effect<Serving, CannotListen, Sc
           status,
           millis: Math.round(took),
           key: exchange.key,
-          org: exchange.org
+          org: exchange.org,
+          trace: exchange.span?.traceId
         })
         if (inFlight === 0) onIdle()
       })

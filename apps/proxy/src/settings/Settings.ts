@@ -3,9 +3,18 @@ import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { type Refused, setting } from "../Refused.js"
+import * as Patience from "../server/Patience.js"
 import type { Org } from "../upstream/Org.js"
 import * as Orgs from "./Orgs.js"
 import type { Texts } from "./Secrets.js"
+
+/** A collector of traces. */
+export interface Collector {
+  /** Of its traces, e.g. `http://127.0.0.1:4318/v1/traces`. */
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly exportMillis: number
+}
 
 /** What the environment says of the service. */
 export interface Settings {
@@ -18,8 +27,12 @@ export interface Settings {
   readonly queue: number
   /** The largest upload of a job, in bytes. */
   readonly uploadBytes: number
+  /** How long an upload is waited for. */
+  readonly uploadPatience: Patience.Patience
   /** How long jobs that have ended are kept, in days. */
   readonly retentionDays: number
+  /** Where spans go; `null` for nowhere. */
+  readonly collector: Collector | null
 }
 
 const whole = (
@@ -49,6 +62,33 @@ export const orgs = (environment: Texts): Effect.Effect<ReadonlyArray<Org>, Refu
     : setting("MILEPOST_PROXY_ORG", "MILEPOST_PROXY_UPSTREAMS is set as well; keep one of them")
 }
 
+const headersOf = (text: string): Either.Either<Readonly<Record<string, string>>, Refused> => {
+  const pairs = text.split(",").filter((pair) => pair.trim() !== "").map((pair) => /^\s*([A-Za-z0-9_.-]+)\s*=\s*([\x21-\x7e]*)\s*$/.exec(pair))
+  // Not repeated: it may hold a secret.
+  const wrong = (): Refused => setting("OTEL_EXPORTER_OTLP_HEADERS", "must be name=value, separated by commas, the values as in a URL")
+  if (pairs.includes(null)) return Either.left(wrong())
+  return Either.try({
+    try: () => Object.fromEntries(pairs.map((pair) => [pair?.[1]?.toLowerCase() ?? "", decodeURIComponent(pair?.[2] ?? "")])),
+    catch: wrong
+  })
+}
+
+/** The collector that the variables of OpenTelemetry name. */
+const collector = (environment: Texts): Either.Either<Collector | null, Refused> =>
+  Either.gen(function*() {
+    const endpoint = environment["OTEL_EXPORTER_OTLP_ENDPOINT"]
+    if (endpoint === undefined || endpoint === "") return null
+    const url = URL.canParse(endpoint) ? new URL(endpoint) : null
+    if (url === null || !/^https?:$/.test(url.protocol) || url.username !== "") {
+      return yield* Either.left(setting("OTEL_EXPORTER_OTLP_ENDPOINT", "is no URL such as http://127.0.0.1:4318"))
+    }
+    return {
+      url: `${url.origin}${url.pathname.replace(/\/$/, "")}/v1/traces`,
+      headers: yield* headersOf(environment["OTEL_EXPORTER_OTLP_HEADERS"] ?? ""),
+      exportMillis: yield* whole(environment, "OTEL_BSP_SCHEDULE_DELAY", 5_000, 10, 600_000)
+    }
+  })
+
 /** Reads and checks everything; fails with the first mistake. */
 export const read = (environment: Texts): Effect.Effect<Settings, Refused, FileSystem.FileSystem> =>
   Effect.gen(function*() {
@@ -60,7 +100,12 @@ export const read = (environment: Texts): Effect.Effect<Settings, Refused, FileS
       data: data(environment),
       queue: yield* whole(environment, "MILEPOST_PROXY_QUEUE", 1_000, 1, 100_000),
       uploadBytes: yield* whole(environment, "MILEPOST_PROXY_UPLOAD_BYTES", 1_073_741_824, 1, Number.MAX_SAFE_INTEGER),
+      uploadPatience: {
+        ...Patience.standard,
+        bytesPerSecond: yield* whole(environment, "MILEPOST_PROXY_UPLOAD_RATE", Patience.standard.bytesPerSecond, 0, 1_000_000_000)
+      },
       retentionDays: yield* whole(environment, "MILEPOST_PROXY_RETENTION_DAYS", 30, 1, 3_650),
+      collector: yield* collector(environment),
       orgs: yield* orgs(environment)
     }
   })

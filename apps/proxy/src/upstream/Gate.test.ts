@@ -40,6 +40,20 @@ const made = (inner: Transport.Service, limits: Gate.Limits) => Gate.make({ inne
 const settle = Effect.forEach(Array.from({ length: 20 }), () => Effect.yieldNow(), { discard: true })
 
 describe("Gate", () => {
+  it.effect("tells how many calls the rate lets go at once, and nothing where there is no rate", () =>
+    Effect.gen(function*() {
+      const { reply, transport } = scripted()
+      assert.isNull((yield* made(transport, { callsPerSecond: null, concurrency: 8 })).snapshot().turnsLeft)
+      const gate = yield* made(transport, { callsPerSecond: 20, concurrency: 8 })
+      assert.strictEqual(gate.snapshot().turnsLeft, 3)
+      for (const customer of [1, 2, 3, 4, 5]) yield* Effect.fork(gate.interactive.send(request(customer)))
+      yield* settle
+      assert.deepInclude(gate.snapshot(), { turnsLeft: 0, inFlight: 3, waitingInteractive: 2 })
+      yield* TestClock.adjust("1 second")
+      assert.deepInclude(gate.snapshot(), { turnsLeft: 3, inFlight: 5 })
+      for (let index = 0; index < 5; index++) yield* reply(index)
+    }))
+
   it.effect("interactive calls go before those of jobs, and jobs take turns", () =>
     Effect.gen(function*() {
       const { customers, reply, transport } = scripted()

@@ -38,6 +38,8 @@ export interface Snapshot {
   readonly waitingJobs: number
   /** Calls a second that are let go; `null` without a limit. */
   readonly callsPerSecond: number | null
+  /** Calls that the rate lets go at once; `null` without a limit. */
+  readonly turnsLeft: number | null
   /** Until when a 429 stops everybody; `null` while calls may go. */
   readonly pausedMillis: number | null
   readonly breaker: Breaker | null
@@ -130,6 +132,12 @@ export const make = (options: {
       // A reservation that is older than a pause is worth nothing.
       if (turn <= at && pace.paused(at) !== null) turn = pace.turn(at)
       return turn <= at
+    }
+
+    const turnsLeft = (at: number): number | null => {
+      const left = pace.left(at)
+      // One that was asked for and nobody has taken yet.
+      return left !== null && turn !== null && turn <= at && era === pace.era() && pace.paused(at) === null ? left + 1 : left
     }
 
     const takePlace = (at: number): boolean => {
@@ -305,6 +313,7 @@ export const make = (options: {
         waitingInteractive: interactive.waiting.size,
         waitingJobs,
         callsPerSecond: pace.rate() ?? pace.learnt(),
+        turnsLeft: turnsLeft(now()),
         pausedMillis: pace.paused(now())?.untilMillis ?? null,
         breaker
       }),

@@ -2,8 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Reactivity from "@effect/experimental/Reactivity"
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
 import * as driver from "./driver.js"
 
 const sqlite = Layer.scoped(SqlClient.SqlClient, Effect.flatMap(driver.open(":memory:"), driver.client)).pipe(
@@ -59,4 +61,17 @@ describe("the driver", () => {
       assert.strictEqual((yield* Effect.flip(sql`SELECT nonsense FROM nowhere`))._tag, "SqlError")
       assert.deepStrictEqual(yield* sql`SELECT * FROM t`, [])
     }).pipe(Effect.provide(sqlite)))
+
+  it.effect("closing waits for the statement that runs, and whoever comes later is refused", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const connection = yield* Scope.extend(driver.open(":memory:"), scope)
+      const slow = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) SELECT max(i) AS most FROM n"
+      const running = yield* Effect.fork(connection.execute(slow, []))
+      yield* Effect.yieldNow()
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(yield* Fiber.join(running), [{ most: 200000 }])
+      assert.strictEqual((yield* Effect.flip(connection.execute("SELECT 1", [])))._tag, "SqlError")
+      assert.strictEqual((yield* Effect.flip(connection.executeUnprepared("ROLLBACK", [])))._tag, "SqlError")
+    }))
 })

@@ -45,6 +45,8 @@ const bindable = (value: unknown): unknown => typeof value === "boolean" ? Numbe
 /** One connection: everything runs on it, one after another; whoever is interrupted waits for his statement's end. */
 export class LibsqlConnection implements Connection {
   private readonly prepared = new Map<string, Prepared>()
+  private readonly running = new Set<Promise<unknown>>()
+  private isClosed = false
 
   constructor(private readonly database: Libsql) {}
 
@@ -66,10 +68,28 @@ export class LibsqlConnection implements Connection {
     return await statement.all(params.every(isBindable) ? params : params.map(bindable))
   }
 
+  private async tracked<A>(act: () => Promise<A>): Promise<A> {
+    if (this.isClosed) throw new Error("the connection is closed")
+    const running = act()
+    this.running.add(running)
+    try {
+      return await running
+    } finally {
+      this.running.delete(running)
+    }
+  }
+
   private attempt<A>(act: () => Promise<A>): Effect.Effect<A, SqlError> {
     return Effect.uninterruptible(
-      Effect.tryPromise({ try: act, catch: (cause) => new SqlError({ cause, message: "the statement failed" }) })
+      Effect.tryPromise({ try: () => this.tracked(act), catch: (cause) => new SqlError({ cause, message: "the statement failed" }) })
     )
+  }
+
+  /** Lets what runs end, and nothing begin: libsql ends the process at a statement of a connection that is closed. */
+  async close(): Promise<void> {
+    this.isClosed = true
+    await Promise.allSettled(this.running)
+    await close(this.database)
   }
 
   /** Whole numbers are numbers, exact up to 2^53-1, and `bigint` for who asks by `SafeIntegers`. */
@@ -219,11 +239,11 @@ export const openInMemory = (): InMemoryConnection =>
 export const open = (path: string): Effect.Effect<LibsqlConnection, SqlError, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.try({
-      try: () => new Database(path, {}),
+      try: () => new LibsqlConnection(new Database(path, {})),
       catch: (cause) => new SqlError({ cause, message: "the file cannot be opened" })
     }),
-    (database) => Effect.promise(() => close(database))
-  ).pipe(Effect.map((database) => new LibsqlConnection(database)))
+    (connection) => Effect.promise(() => connection.close())
+  )
 
 /** Effect SQL's client over the connection: transactions and statements take turns. */
 export const client = (
