@@ -13,7 +13,12 @@ const clients = fileURLToPath(new URL("clients", import.meta.url))
 // Beside the generators' own modules, so that what is made finds what it imports.
 const folder = NodePath.join(clients, "build", String(process.pid))
 const modules = NodePath.join(clients, "../../node_modules")
-const run = promisify(execFile)
+const execute = promisify(execFile)
+/** A command that fails says why on stdout. */
+const run = (...[command, args, options]: [string, ReadonlyArray<string>, object]) =>
+  execute(command, args, options).catch((error: { readonly message: string; readonly stdout?: string }) => {
+    throw new Error(`${error.message}\n${error.stdout ?? ""}`)
+  })
 const tool = (name: string, ...args: ReadonlyArray<string>) => run(NodePath.join(clients, "node_modules/.bin", name), args, { cwd: folder })
 
 afterAll(() => Fs.rmSync(folder, { recursive: true, force: true }))
@@ -51,7 +56,7 @@ describe("a client made from /openapi.json", () => {
     ])
     await Promise.all([
       tool("tsc"),
-      run(NodePath.join(modules, ".bin/tsc"), ["--noEmit", "-p", folder])
+      run(NodePath.join(modules, ".bin/tsc"), ["--noEmit", "-p", folder], {})
     ])
     for (const program of ["openapiFetch.js", "heyApi.js"]) {
       const proxy = await start({ world: World.sample, orgs: [credentials] })

@@ -17,7 +17,8 @@ const stored = await createJob({
   query: { group: 2154, target: 2309, period: ["Cycle_1"], name: "customers.csv" },
   body: "customerId\n564332016\n564332017\nx\n"
 })
-const id = stored.data?.id ?? ""
+// With `dryRun` it would be a plan.
+const id = stored.data !== undefined && "id" in stored.data ? stored.data.id : ""
 let job: Job | undefined
 do {
   await new Promise((resolve) => setTimeout(resolve, 100))

@@ -26,7 +26,8 @@ const stored = await client.POST("/v1/jobs", {
   bodySerializer: (body) => body,
   headers: { "content-type": "text/csv" }
 })
-const id = stored.data?.id ?? ""
+// With `dryRun` it would be a plan.
+const id = stored.data !== undefined && "id" in stored.data ? stored.data.id : ""
 let job: components["schemas"]["Job"] | undefined
 do {
   await new Promise((resolve) => setTimeout(resolve, 100))
