@@ -6,21 +6,26 @@ import * as EnrollSpeed from "./EnrollSpeed.js"
 import * as Memory from "./Memory.js"
 import * as Report from "./Report.js"
 import * as Results from "./Results.js"
+import * as SimulatorSpeed from "./SimulatorSpeed.js"
 
-const usage = `npm run bench -- [enroll] [start] [bulk] [memory] [options]      (all four without a name)
+const usage = `npm run bench -- [enroll] [start] [bulk] [memory] [simulator] [options]      (all five without a name)
 
   --check            exit 1 when a promise is not kept
-  --rounds <n>       rounds of enroll and bulk, each in fresh processes (default 3)
-  --turns <n>        turns of each contender in a round of enroll, half a second each (default 5)
+  --rounds <n>       rounds of enroll, bulk and simulator, each in fresh processes (default 3)
+  --turns <n>        turns of each contender in a round of enroll and simulator (default 5)
   --spawns <n>       rounds of start (default 31)
   --records <n>      rows of the file of bulk (default ${BulkSpeed.defaults.map(({ records, waitMillis }) =>
   `${records} at a wait of ${waitMillis} ms`).join(", ")})
   --rows <n>         a size for memory; repeat it (default 10000, 100000, 1000000)
+  --customers <n>    a crowd for simulator; repeat it (default 100000, 1000000)
   --dry              keep no results
 `
 
 /** Slow clients need as long until the compiler is done with them. */
 const warmUpMillis = 2_000
+
+/** How long the turns of the simulator are: everybody there is quick, and has made tens of thousands of calls by the first. */
+const quickly = { warmUpMillis: 1_000, turnMillis: 300 }
 
 const resultsFile = new URL("../results.json", import.meta.url)
 
@@ -49,7 +54,8 @@ export const main = async (args: ReadonlyArray<string>): Promise<number> => {
       turns: { type: "string", default: "5" },
       spawns: { type: "string", default: "31" },
       records: { type: "string" },
-      rows: { type: "string", multiple: true, default: ["10000", "100000", "1000000"] }
+      rows: { type: "string", multiple: true, default: ["10000", "100000", "1000000"] },
+      customers: { type: "string", multiple: true, default: ["100000", "1000000"] }
     }
   })
   const unknown = positionals.find((word) => !Results.benchmarks.some((name) => name === word))
@@ -98,6 +104,15 @@ export const main = async (args: ReadonlyArray<string>): Promise<number> => {
     const section = await Memory.run(values.rows.map((rows) => positive(rows, "rows")), warmUpMillis, progress)
     report(section, Report.memory(section))
     keep({ memory: section })
+  }
+  if (asked("simulator")) {
+    const section = await SimulatorSpeed.run(
+      { ...quickly, rounds: positive(values.rounds, "rounds"), turns: positive(values.turns, "turns") },
+      values.customers.map((customers) => positive(customers, "customers")),
+      progress
+    )
+    report(section, Report.simulator(section))
+    keep({ simulator: section })
   }
   return values.check && !isKept ? 1 : 0
 }

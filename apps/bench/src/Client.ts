@@ -6,6 +6,7 @@
  * run does all day. All contenders of a round are there at once, and idle but for the one whose turn it is: turns follow
  * each other so closely that a machine which is busy with something else is so for all of them.
  */
+import type { Client } from "./Contender.js"
 import * as Contenders from "./Contenders.js"
 import * as Processes from "./Processes.js"
 import type * as Upstream from "./Upstream.js"
@@ -20,9 +21,9 @@ export interface Turn {
   readonly upstreamBusy: number
 }
 
-/** A contender that waits for its turn. */
-export interface Ready {
-  readonly turn: (millis: number) => Promise<Turn>
+/** A contender that waits for its turn, and what is told of one. */
+export interface Ready<A = Turn> {
+  readonly turn: (millis: number) => Promise<A>
   readonly stop: () => Promise<void>
 }
 
@@ -44,39 +45,50 @@ export const stretch = async (millis: number, work: (run: Work.Run) => Promise<v
 
 /** One turn: a lead-in, in which an idle process finds its caches again, and the stretch that counts. */
 const turn = async (millis: number, work: (run: Work.Run) => Promise<void>): Promise<Stretch> => {
-  await work(Work.forMillis(millis / 4))
+  await stretch(millis / 4, work)
   Processes.tellParent({ begins: true })
   return stretch(millis, work)
 }
 
-/** The process: `client <contender> <origin> <milliseconds to warm up>`; then each message is a turn, in milliseconds. */
-export const main = async ([name, origin, warmUp]: ReadonlyArray<string>): Promise<void> => {
-  if (!Contenders.isName(name) || origin === undefined) throw new Error(`there is no contender ${name}`)
-  const open = await Contenders.all[name].load()
-  const client = open(origin)
-  await stretch(Number(warmUp), client.run)
+/** Warms an open client up in the process that is its own; then each message is a turn, in milliseconds. */
+export const serve = async (client: Client, warmUpMillis: number): Promise<void> => {
+  await stretch(warmUpMillis, client.run)
   process.on("message", (millis) => void turn(Number(millis), client.run).then(Processes.tellParent))
   // Connections that nobody closes, such as those of the built-in fetch, would keep the process.
   process.on("disconnect", () => void client.close().then(() => process.exit()))
   Processes.tellParent({ ready: true })
 }
 
-/** Starts a contender in a process of its own, and lets it warm up. */
-export const start = async (
-  name: Contenders.Name,
-  upstream: Upstream.Running,
-  warmUpMillis: number
-): Promise<Ready> => {
-  const child = Processes.start("client", name, upstream.origin, String(warmUpMillis))
+/** The process: `client <contender> <origin> <milliseconds to warm up>`. */
+export const main = async ([name, origin, warmUp]: ReadonlyArray<string>): Promise<void> => {
+  if (!Contenders.isName(name) || origin === undefined) throw new Error(`there is no contender ${name}`)
+  const open = await Contenders.all[name].load()
+  await serve(open(origin), Number(warmUp))
+}
+
+/** Waits until a process of {@link serve} has warmed up; `around` sees each stretch from its beginning to its end. */
+export const follow = async <A>(
+  child: Processes.Child,
+  around: (made: () => Promise<Stretch>) => Promise<A>
+): Promise<Ready<A>> => {
   await child.next()
   return {
     turn: async (millis) => {
       child.send(String(millis))
       await child.next()
-      const before = await upstream.cpuSeconds()
-      const made = await child.next<Stretch>()
-      return { ...made, upstreamBusy: ((await upstream.cpuSeconds()) - before) / made.seconds }
+      return around(() => child.next<Stretch>())
     },
     stop: child.stop
   }
 }
+
+/** A stretch with how much of it the other side computed. */
+export const watching = (cpuSeconds: () => Promise<number>) => async (made: () => Promise<Stretch>): Promise<Turn> => {
+  const before = await cpuSeconds()
+  const stretch = await made()
+  return { ...stretch, upstreamBusy: ((await cpuSeconds()) - before) / stretch.seconds }
+}
+
+/** Starts a contender in a process of its own, and lets it warm up. */
+export const start = (name: Contenders.Name, upstream: Upstream.Running, warmUpMillis: number): Promise<Ready> =>
+  follow(Processes.start("client", name, upstream.origin, String(warmUpMillis)), watching(upstream.cpuSeconds))

@@ -3,6 +3,7 @@ import * as Client from "./Client.js"
 import * as Contenders from "./Contenders.js"
 import * as Results from "./Results.js"
 import * as Rounds from "./Rounds.js"
+import * as Turns from "./Turns.js"
 import * as Upstream from "./Upstream.js"
 import * as Work from "./Work.js"
 
@@ -43,39 +44,15 @@ export const thresholdsOf = (rows: ReadonlyArray<Results.EnrollRow>): ReadonlyAr
     Results.atLeast(`${title}, calls/s beside built-in fetch`, 4, speedToFetch.median)
   ])
 
-/** How long it takes. */
-export interface Durations {
-  /** How often every contender starts afresh. */
-  readonly rounds: number
-  readonly warmUpMillis: number
-  /** How often everybody has a turn in each round. */
-  readonly turns: number
-  readonly turnMillis: number
-}
-
-const round = async (upstream: Upstream.Running, { turnMillis, turns, warmUpMillis }: Durations): Promise<Measured> => {
-  const ready = new Map<Contenders.Name, Client.Ready>()
-  try {
-    // One after another, so that nobody warms up in another's shadow.
-    for (const name of Contenders.names) ready.set(name, await Client.start(name, upstream, warmUpMillis))
-    return await Rounds.interleaved([...ready.keys()], turns, (name) => {
-      const client = ready.get(name)
-      if (client === undefined) throw new Error(`${name} has not been started`)
-      return client.turn(turnMillis)
-    })
-  } finally {
-    await Promise.all(Array.from(ready.values(), (client) => client.stop()))
-  }
-}
-
 /** Runs it. */
-export const run = async (durations: Durations, say: (line: string) => void): Promise<Results.EnrollSection> => {
+export const run = async (durations: Turns.Durations, say: (line: string) => void): Promise<Results.EnrollSection> => {
   const upstream = await Upstream.start()
   try {
     const measured: Array<Measured> = []
     for (let index = 0; index < durations.rounds; index++) {
       say(`enroll: round ${index + 1} of ${durations.rounds}`)
-      measured.push(await round(upstream, durations))
+      const start = (name: Contenders.Name) => Client.start(name, upstream, durations.warmUpMillis)
+      measured.push(await Turns.round(Contenders.names, start, durations))
     }
     const rows = rowsOf(Rounds.joined(measured))
     return {

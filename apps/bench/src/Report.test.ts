@@ -7,6 +7,10 @@ import * as EnrollSpeed from "./EnrollSpeed.js"
 import * as Memory from "./Memory.js"
 import * as Report from "./Report.js"
 import * as Results from "./Results.js"
+import * as CrowdMemory from "./simulator/CrowdMemory.js"
+import * as InMemory from "./simulator/InMemory.js"
+import * as ServerSpeed from "./simulator/ServerSpeed.js"
+import * as TransportSpeed from "./simulator/TransportSpeed.js"
 
 const turn = (calls: number, cpuSeconds: number): Client.Turn => ({ calls, seconds: 2, cpuSeconds, upstreamBusy: 0.5 })
 
@@ -172,10 +176,114 @@ it("memory: the table tells rows a second, megabytes, bytes of the ledger and se
   expect(drawn).toMatch(/10,000.*\s+250$/m)
 })
 
+/** A turn of two seconds in which the client computed for one and a half. */
+const serverTurn = (calls: number, upstreamBusy: number): Client.Turn => ({ calls, seconds: 2, cpuSeconds: 1.5, upstreamBusy })
+
+/** The plain server waits for its load for half of the time, the simulator for none of it; the second turn is a slow one. */
+const serverRows = (calls: number, busy = 1): ReadonlyArray<Results.ServerRow> =>
+  ServerSpeed.rowsOf(
+    new Map([
+      ["plain", [1, 2, 1].map((slow) => serverTurn(80_000 / slow, 0.5))],
+      ["simulator", [1, 2, 1].map((slow) => serverTurn(calls / slow, busy))]
+    ])
+  )
+
+it("simulator: a server's speed is held against the plain one's by time and by CPU, within a turn", () => {
+  expect(serverRows(40_000)[1]).toMatchObject({
+    name: "simulator",
+    callsPerSecond: { median: 20_000, min: 10_000, max: 20_000 },
+    callsPerCoreSecond: { median: 20_000 },
+    serverMicrosPerCall: { median: 50 },
+    serverBusy: { median: 1 },
+    clientBusy: { median: 0.75 },
+    speedToPlain: { median: 0.5, min: 0.5, max: 0.5 },
+    speedToPlainByCpu: { median: 0.25, min: 0.25, max: 0.25 }
+  })
+})
+
+it("simulator: threads beside the first one do not make a core faster, and waiting does not either", () => {
+  expect(serverRows(40_000, 1.25)[1]?.callsPerCoreSecond.median).toBe(16_000)
+  expect(serverRows(40_000, 0.5)[1]?.callsPerCoreSecond.median).toBe(20_000)
+})
+
+it("simulator: the server keeps its promises at four tenths of the plain one and five thousand a second, and not below", () => {
+  const kept = (calls: number, busy?: number) => ServerSpeed.thresholdsOf(serverRows(calls, busy)).map((one) => one.kept)
+  expect(kept(64_000)).toEqual([true, true, true])
+  expect(kept(63_000)).toEqual([true, false, true])
+  expect(kept(31_000)).toEqual([false, false, true])
+  expect(kept(32_000, 0.5)).toEqual([true, true, true])
+  expect(kept(9_900)).toEqual([false, false, false])
+})
+
+const inMemoryRows = (calls: number): ReadonlyArray<Results.InMemoryRow> =>
+  TransportSpeed.rowsOf(
+    new Map(InMemory.names.map((name) => {
+      const made = { transport: calls, outcome: calls / 2, constant: 800_000 }[name]
+      return [name, [1, 2, 1].map((slow) => ({ calls: made / slow, seconds: 2, cpuSeconds: 2 }))]
+    }))
+  )
+
+it("simulator: in memory a hundred thousand enrolments a second are promised of the transport port", () => {
+  expect(inMemoryRows(200_000)[0]).toMatchObject({
+    name: "transport",
+    callsPerSecond: { median: 100_000, min: 50_000, max: 100_000 },
+    cpuMicrosPerCall: { median: 10 },
+    speedToConstant: { median: 0.25, min: 0.25, max: 0.25 }
+  })
+  expect(TransportSpeed.thresholdsOf(inMemoryRows(200_000)).map(({ kept }) => kept)).toEqual([true])
+  expect(TransportSpeed.thresholdsOf(inMemoryRows(199_000)).map(({ kept }) => kept)).toEqual([false])
+})
+
+const crowdRan = (exitCode: number, told: object, peakMegabytes = 600) => ({
+  exitCode, stdout: JSON.stringify(told), stderr: "", seconds: 12, cpuSeconds: 12, peakMegabytes, residentMegabytes: 400
+})
+
+const crowdRow = (customers: number, peakMegabytes?: number): Results.CrowdRow =>
+  CrowdMemory.rowOf(crowdRan(0, { enrolled: customers, sampled: 1000, seconds: 10 }, peakMegabytes), customers)
+
+it("simulator: a million customers stay below a gigabyte; of fewer nothing is promised", () => {
+  const kept = (rows: ReadonlyArray<Results.CrowdRow>) => CrowdMemory.thresholdsOf(rows).map((one) => one.kept)
+  expect(kept([crowdRow(100_000), crowdRow(1_000_000)])).toEqual([true])
+  expect(kept([crowdRow(1_000_000, 1001)])).toEqual([false])
+  expect(kept([crowdRow(999_999, 2000)])).toEqual([])
+})
+
+it("simulator: a crowd that was not enrolled, not looked at or did not end well ends the benchmark", () => {
+  const told = { enrolled: 1000, sampled: 2, seconds: 1 }
+  expect(CrowdMemory.rowOf(crowdRan(0, told), 1000)).toMatchObject({ customers: 1000, callsPerSecond: 1000, sampled: 2 })
+  expect(() => CrowdMemory.rowOf(crowdRan(0, told), 1001)).toThrow(/enrolled 1000 of 1001/)
+  expect(() => CrowdMemory.rowOf(crowdRan(0, { ...told, sampled: 0 }), 1000)).toThrow(/looked at 0/)
+  expect(() => CrowdMemory.rowOf(crowdRan(1, told), 1000)).toThrow(/exited 1/)
+  expect(() => CrowdMemory.rowOf({ ...crowdRan(0, told), stdout: "" }, 1000)).toThrow(/undefined of 1000/)
+})
+
+it("simulator: a table for each part", () => {
+  const drawn = Report.simulator({
+    measuredAt: "",
+    machine,
+    inFlight: 64,
+    rounds: 3,
+    turnsPerRound: 5,
+    millisPerTurn: 300,
+    server: serverRows(40_000),
+    inMemory: inMemoryRows(200_000),
+    crowd: [crowdRow(1_000_000)],
+    thresholds: []
+  })
+  expect(drawn.match(/^The simulator/gm)).toHaveLength(3)
+  const cells = (title: string) => drawn.split("\n").find((line) => line.startsWith(title))?.split(/\s{2,}/)
+  expect(cells("milepost-harness")).toEqual([
+    "milepost-harness serve", "20,000", "10,000–20,000", "0.50", "50", "0.25", "100 %", "75 %"
+  ])
+  expect(cells("SimulatorTransport, send")).toEqual(["SimulatorTransport, send", "100,000", "50,000–100,000", "0.25", "10.0"])
+  expect(cells("1,000,000")).toEqual(["1,000,000", "10.0", "100,000", "600", "400", "1,000"])
+})
+
 it("a promise is one line that says what was measured and what was promised", () => {
   expect(Report.promises([Results.atLeast("speed", 4, 5.234), Results.atMost("time", 1.3, 1.36)])).toBe(
     "PASS  speed: 5.23, promised at least 4\nMISS  time: 1.36, promised at most 1.3"
   )
+  expect(Report.promises([Results.atLeast("calls/s", 100_000, 98_765.4)])).toBe("MISS  calls/s: 98,765, promised at least 100,000")
 })
 
 it("the kept document is rounded, so that it does not change in digits that are noise", () => {

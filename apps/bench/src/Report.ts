@@ -1,6 +1,6 @@
 /** From results to what is printed: a table for each benchmark, and a line for each promise. */
 import CliTable from "cli-table3"
-import type { BulkSection, EnrollSection, Machine, MemorySection, StartSection, Threshold } from "./Results.js"
+import type { BulkSection, EnrollSection, Machine, MemorySection, SimulatorSection, StartSection, Threshold } from "./Results.js"
 import type { Summary } from "./Rounds.js"
 
 const bare = {
@@ -115,9 +115,69 @@ export const memory = ({ machine, rows }: MemorySection): string =>
     )
   )
 
+/** The tables of the fifth benchmark, one for each part. */
+export const simulator = (section: SimulatorSection): string => {
+  const { crowd, inFlight, inMemory, machine, millisPerTurn, rounds, server, turnsPerRound } = section
+  const turns = `${inFlight} in flight; medians of ${rounds} × ${turnsPerRound} interleaved turns of ${millisPerTurn} ms`
+  return [
+    titled(
+      "The simulator as a server, beside one that answers a constant",
+      machine,
+      turns,
+      table(
+        ["server", "calls/s", "min–max", "÷ plain", "CPU µs/call", "÷ plain by CPU", "server busy", "client busy"],
+        server.map((row) => [
+          row.title,
+          whole(row.callsPerSecond.median),
+          between(row.callsPerSecond, whole),
+          ratio(row.speedToPlain.median),
+          whole(row.serverMicrosPerCall.median),
+          ratio(row.speedToPlainByCpu.median),
+          percent(row.serverBusy.median),
+          percent(row.clientBusy.median)
+        ])
+      )
+    ),
+    titled(
+      "The simulator in memory",
+      machine,
+      turns,
+      table(
+        ["transport, call", "enrolments/s", "min–max", "÷ answers at once", "CPU µs/call"],
+        inMemory.map((row) => [
+          row.title,
+          whole(row.callsPerSecond.median),
+          between(row.callsPerSecond, whole),
+          ratio(row.speedToConstant.median),
+          row.cpuMicrosPerCall.median.toFixed(1)
+        ])
+      )
+    ),
+    titled(
+      "The simulator's memory by enrolled customers",
+      machine,
+      "one process a crowd, every customer enrolled by a call in memory",
+      table(
+        ["customers", "seconds", "enrolments/s", "peak MB", "resident MB (median)", "looked at"],
+        crowd.map((row) => [
+          whole(row.customers),
+          row.seconds.toFixed(1),
+          whole(row.callsPerSecond),
+          whole(row.peakMegabytes),
+          whole(row.residentMegabytes),
+          whole(row.sampled)
+        ])
+      )
+    )
+  ].join("\n\n")
+}
+
+/** Three digits of it, and all of those before the point. */
+const threeDigits = (value: number): string => value < 1000 ? value.toPrecision(3) : whole(value)
+
 /** One line a promise. */
 export const promises = (thresholds: ReadonlyArray<Threshold>): string =>
   thresholds
     .map(({ kept, kind, limit, measured, promise }) =>
-      `${kept ? "PASS" : "MISS"}  ${promise}: ${measured.toPrecision(3)}, promised ${kind} ${limit}`)
+      `${kept ? "PASS" : "MISS"}  ${promise}: ${threeDigits(measured)}, promised ${kind} ${limit.toLocaleString("en")}`)
     .join("\n")

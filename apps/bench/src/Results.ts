@@ -8,7 +8,7 @@ import { availableParallelism } from "node:os"
 import type { Summary } from "./Rounds.js"
 
 /** The benchmarks. */
-export const benchmarks = ["enroll", "start", "bulk", "memory"] as const
+export const benchmarks = ["enroll", "start", "bulk", "memory", "simulator"] as const
 
 /** The name of a benchmark. */
 export type Benchmark = (typeof benchmarks)[number]
@@ -127,12 +127,65 @@ export interface MemorySection {
   readonly thresholds: ReadonlyArray<Threshold>
 }
 
+/** One server of {@link SimulatorSection}. */
+export interface ServerRow {
+  readonly name: string
+  readonly title: string
+  readonly callsPerSecond: Summary
+  /** The same by the time of one core, where the server's threads took more than that. */
+  readonly callsPerCoreSecond: Summary
+  readonly serverMicrosPerCall: Summary
+  readonly serverBusy: Summary
+  readonly clientBusy: Summary
+  readonly speedToPlain: Summary
+  /** Calls by CPU second of the server, so that it does not matter whether the load or the server was waited for. */
+  readonly speedToPlainByCpu: Summary
+}
+
+/** Somebody who enrols in memory, of {@link SimulatorSection}. */
+export interface InMemoryRow {
+  readonly name: string
+  readonly title: string
+  readonly callsPerSecond: Summary
+  readonly cpuMicrosPerCall: Summary
+  /** Beside the SDK's program over a transport that answers at once. */
+  readonly speedToConstant: Summary
+}
+
+/** A crowd of {@link SimulatorSection}, each customer enrolled by a call. */
+export interface CrowdRow {
+  readonly customers: number
+  /** Those of the calls alone. */
+  readonly seconds: number
+  readonly callsPerSecond: number
+  readonly peakMegabytes: number
+  /** The middle of what was resident, sampled over the whole run. */
+  readonly residentMegabytes: number
+  /** How many customers were looked at afterwards. */
+  readonly sampled: number
+}
+
+/** What the simulator answers on a port and in memory, and what it holds. */
+export interface SimulatorSection {
+  readonly measuredAt: string
+  readonly machine: Machine
+  readonly inFlight: number
+  readonly rounds: number
+  readonly turnsPerRound: number
+  readonly millisPerTurn: number
+  readonly server: ReadonlyArray<ServerRow>
+  readonly inMemory: ReadonlyArray<InMemoryRow>
+  readonly crowd: ReadonlyArray<CrowdRow>
+  readonly thresholds: ReadonlyArray<Threshold>
+}
+
 /** The sections of `results.json`; a benchmark that has not been run has none. */
 export interface Results {
   readonly enroll?: EnrollSection
   readonly start?: StartSection
   readonly bulk?: BulkSection
   readonly memory?: MemorySection
+  readonly simulator?: SimulatorSection
 }
 
 /** The machine that this runs on. */
@@ -177,14 +230,15 @@ const read = (file: URL): Results => {
 
 /** Puts new sections into the file in the place of old ones; the others stay. */
 export const keep = (file: URL, sections: Results): void => {
-  const { bulk, enroll, memory, start } = { ...read(file), ...sections }
+  const { bulk, enroll, memory, simulator, start } = { ...read(file), ...sections }
   writeFileSync(
     file,
     toJson({
       ...(enroll === undefined ? {} : { enroll }),
       ...(start === undefined ? {} : { start }),
       ...(bulk === undefined ? {} : { bulk }),
-      ...(memory === undefined ? {} : { memory })
+      ...(memory === undefined ? {} : { memory }),
+      ...(simulator === undefined ? {} : { simulator })
     })
   )
 }

@@ -8,8 +8,9 @@ it("memory is read in megabytes of a million bytes, and is not known of a proces
   expect(Usage.megabytes("", "VmHWM")).toBeNull()
 })
 
-it("CPU of children is found behind a name that looks like fields", () => {
+it("CPU of a process and of its children is found behind a name that looks like fields", () => {
   const stat = `42 (a (b) 7 c) S ${Array.from({ length: 49 }, (_, index) => index + 4).join(" ")}`
+  expect(Usage.ownSeconds(stat)).toBe((14 + 15) / 100)
   expect(Usage.childrenSeconds(stat)).toBe((16 + 17) / 100)
 })
 

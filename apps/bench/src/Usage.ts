@@ -40,11 +40,25 @@ export const megabytes = (status: string, name: "VmHWM" | "VmRSS"): number | nul
 /** What `/proc` counts time in, on every platform that Node runs on. */
 const ticksPerSecond = 100
 
-/** The CPU of children that have ended, out of `/proc/<pid>/stat`: its fields 16 and 17, where the second may hold anything. */
-export const childrenSeconds = (stat: string): number => {
+/** Two neighbouring fields of `/proc/<pid>/stat`, user and system, counted from 1 as proc(5) does; the second may hold anything. */
+const seconds = (stat: string, field: number): number => {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-  return (Number(fields[13]) + Number(fields[14])) / ticksPerSecond
+  return (Number(fields[field - 3]) + Number(fields[field - 2])) / ticksPerSecond
 }
+
+/** The CPU of a process and all its threads, out of `/proc/<pid>/stat`. */
+export const ownSeconds = (stat: string): number => seconds(stat, 14)
+
+/** The CPU of its children that have ended. */
+export const childrenSeconds = (stat: string): number => seconds(stat, 16)
+
+/** Everything here is read from `/proc`. */
+export const needLinux = (): void => {
+  if (process.platform !== "linux") throw new Error("what a process uses is read from /proc, which needs Linux")
+}
+
+/** The CPU that a running process has used so far, all threads; fails when there is no such process. */
+export const cpuSeconds = (pid: number): number => ownSeconds(readFileSync(`/proc/${pid}/stat`, "utf8"))
 
 const statusOf = (pid: number | undefined): string => {
   try {
@@ -56,7 +70,7 @@ const statusOf = (pid: number | undefined): string => {
 
 /** Runs Node with these arguments to its end. */
 export const run = async (args: ReadonlyArray<string>, { cwd, env }: Surroundings): Promise<Ran> => {
-  if (process.platform !== "linux") throw new Error("what a process uses is read from /proc, which needs Linux")
+  needLinux()
   const cpuBefore = childrenSeconds(readFileSync("/proc/self/stat", "utf8"))
   const before = performance.now()
   const child = spawn(process.execPath, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] })

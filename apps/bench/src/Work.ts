@@ -56,7 +56,7 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
 const isEmpty = (errors: unknown): boolean => errors == null || (Array.isArray(errors) && errors.length === 0)
 
 /** What a parsed answer says of a call: no errors, and the customer that was asked for. */
-export const ended = (call: Call, status: number, answer: unknown): Ended =>
+export const ended = (call: Pick<Call, "customerId">, status: number, answer: unknown): Ended =>
   status === 200 && isObject(answer) && isEmpty(answer["errors"]) && answer["data"] === call.customerId
     ? { outcome: "enrolled" }
     : { outcome: "rejected" }
@@ -71,6 +71,15 @@ export interface Run {
   readonly firstOther: () => Ended | null
 }
 
+/** The target group of every call. */
+export const targetGroupId = 2154
+
+/** The target of every call. */
+export const targetId = 2309
+
+/** The customer of the first call of a process; each further call has the next one. */
+export const firstCustomer = 500_000_001
+
 let customers = 0
 
 const make = (isOver: () => boolean): Run => {
@@ -79,14 +88,9 @@ const make = (isOver: () => boolean): Run => {
   return {
     isOver,
     next: () => {
+      const customerId = firstCustomer + customers
       customers += 1
-      return {
-        targetGroupId: 2154,
-        targetId: 2309,
-        customerId: 500_000_000 + customers,
-        periodName: "Cycle_1",
-        initialBalance: customers % 1000
-      }
+      return { targetGroupId, targetId, customerId, periodName: "Cycle_1", initialBalance: customers % 1000 }
     },
     count: (ended) => {
       if (ended.outcome === "enrolled") enrolled += 1

@@ -14,6 +14,18 @@ switch (role) {
   case "script":
     await (await import("./bulk/Scripts.js")).main(rest)
     break
+  case "plain":
+    await (await import("./simulator/Plain.js")).main()
+    break
+  case "load":
+    await (await import("./simulator/Load.js")).main(rest)
+    break
+  case "in-memory":
+    await (await import("./simulator/InMemory.js")).main(rest)
+    break
+  case "crowd":
+    await (await import("./simulator/Crowd.js")).main(rest)
+    break
   default:
     process.exitCode = await (await import("./Bench.js")).main(process.argv.slice(2))
 }

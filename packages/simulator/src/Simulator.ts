@@ -13,7 +13,7 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Faults from "./Faults.js"
-import type { Caller, Headers } from "./internal/access.js"
+import type { Headers } from "./internal/access.js"
 import * as progressing from "./internal/progressing.js"
 import { at } from "./internal/stays.js"
 import * as upstreams from "./internal/upstream.js"
@@ -250,12 +250,10 @@ export const make = (world: World.World, options: Options = {}): Effect.Effect<S
         ? path.slice(shortBasePath.length)
         : ""
 
-    const begin = (call: Omit<upstreams.Call, "caller">, caller: Caller): upstreams.Exchange =>
-      upstream.begin({ ...call, caller })
-
     const unsafeBegin = ({ body, headers, method, path }: HttpRequest): upstreams.Exchange => {
       if (path === tokenPath) return upstream.beginToken(method, body, isJson(headers))
-      return begin({ method, path: relative(path), body, isJson: isJson(headers) }, upstream.access.fromHeaders(headers))
+      const caller = upstream.access.fromHeaders(headers)
+      return upstream.begin({ method, path: relative(path), body, caller, isJson: isJson(headers) })
     }
 
     return {
@@ -269,7 +267,7 @@ export const make = (world: World.World, options: Options = {}): Effect.Effect<S
       unsafeBeginAs: ({ credential, dataScope, dataScopeOrg }, { body, method, path }) => {
         const name = credential === undefined ? upstream.index.firstBasic : credential
         const org = dataScopeOrg === undefined ? undefined : String(dataScopeOrg)
-        return begin({ method, path, body, isJson: true }, upstream.access.named(name, dataScope, org))
+        return upstream.begin({ method, path, body, caller: upstream.access.named(name, dataScope, org), isJson: true })
       },
       journal,
       faults,

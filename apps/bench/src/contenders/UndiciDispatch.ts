@@ -3,11 +3,15 @@ import { type Dispatcher, Pool } from "undici"
 import { type Open, promises } from "../Contender.js"
 import * as Work from "../Work.js"
 
+/** Says how a call ended by its parsed answer. */
+export type Judge = typeof Work.ended
+
 class Handler implements Dispatcher.DispatchHandler {
   private status = 0
   private text = ""
 
   constructor(
+    private readonly judge: Judge,
     private readonly call: Work.Call,
     private readonly resolve: (ended: Work.Ended) => void,
     private readonly reject: (error: unknown) => void
@@ -25,7 +29,7 @@ class Handler implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     try {
-      this.resolve(Work.ended(this.call, this.status, JSON.parse(this.text)))
+      this.resolve(this.judge(this.call, this.status, JSON.parse(this.text)))
     } catch (error) {
       this.reject(error)
     }
@@ -36,17 +40,20 @@ class Handler implements Dispatcher.DispatchHandler {
   }
 }
 
-/** Opens a pool of as many connections as calls in flight. */
-export const open: Open = (origin) => {
+/** Opens a pool of as many connections as calls in flight; answers are judged as told. */
+export const openWith = (judge: Judge): Open => (origin) => {
   const pool = new Pool(origin, { connections: Work.inFlight })
   return promises(
     (call) =>
       new Promise((resolve, reject) => {
         pool.dispatch(
           { method: "POST", path: Work.path(call), headers: Work.headers, body: Work.body(call) },
-          new Handler(call, resolve, reject)
+          new Handler(judge, call, resolve, reject)
         )
       }),
     () => pool.close()
   )
 }
+
+/** The same, for an upstream that names the customer it was asked for. */
+export const open: Open = openWith(Work.ended)
