@@ -179,6 +179,25 @@ export interface SimulatorSection {
   readonly thresholds: ReadonlyArray<Threshold>
 }
 
+/** One proxy before the upstream, of {@link ProxySection}. */
+export interface DropInRow {
+  readonly name: string
+  readonly title: string
+  readonly callsPerSecond: Summary
+  readonly speedToRaw: Summary
+  readonly speedToRoute: Summary
+  readonly speedToPlugin: Summary
+  readonly proxyMicrosPerCall: Summary
+  /** Calls by CPU second of the proxy, beside the same of the raw one. */
+  readonly speedToRawByCpu: Summary
+  readonly p50Millis: Summary
+  readonly p99Millis: Summary
+  readonly p99ToRoute: Summary
+  readonly proxyBusy: Summary
+  readonly upstreamBusy: Summary
+  readonly loadBusy: Summary
+}
+
 /** The sections of `results.json`; a benchmark that has not been run has none. */
 export interface Results {
   readonly enroll?: EnrollSection
