@@ -11,9 +11,13 @@ import * as Concurrency from "@milepost/engine/Concurrency"
 import * as Learning from "@milepost/engine/Gate"
 import * as Outage from "@milepost/engine/Outage"
 import * as Pace from "@milepost/engine/Pace"
+import type { Direct } from "@milepost/http/Direct"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Runtime from "effect/Runtime"
+
+/** How an organisation is reached: the port, and the way without a fiber where there is one. */
+export type Inner = Transport.Service & Partial<Direct>
 
 /** How fast an organisation is called. */
 export interface Limits {
@@ -57,6 +61,11 @@ export interface JobCalls {
 export interface Gate {
   /** For callers who wait for the answer. */
   readonly interactive: Transport.Service
+  /**
+   * Sends an interactive call at once and without a fiber, where place and turn are free and nothing else has to be waited
+   * for; `false` where it was not sent. Calls back once.
+   */
+  readonly begin: (request: Transport.Request, ended: (exit: Exit.Exit<Transport.Response, TransportError>) => void) => boolean
   /** For a job: behind interactive calls, and as often as every other job. */
   readonly job: () => JobCalls
   /** How long an interactive call that came now would wait at least, in milliseconds. */
@@ -65,7 +74,7 @@ export interface Gate {
   readonly closed: () => { readonly why: string; readonly retryAfterMillis: number } | null
   readonly snapshot: () => Snapshot
   /** Goes on with another transport, and with other limits where those have changed; calls in flight are left alone. */
-  readonly replace: (inner: Transport.Service, limits: Limits) => void
+  readonly replace: (inner: Inner, limits: Limits) => void
 }
 
 /** Somebody who makes calls, and those of them that wait. */
@@ -100,7 +109,7 @@ const longestRefusedMillis = 3_600_000
 
 /** A gate that nobody has passed yet. */
 export const make = (options: {
-  readonly inner: Transport.Service
+  readonly inner: Inner
   readonly limits: Limits
   readonly watch: Watch
 }): Effect.Effect<Gate> =>
@@ -219,25 +228,34 @@ export const make = (options: {
       }
     }
 
+    /** A call that had a place came back: teaches everybody who learns, and lets the next one go. */
+    const ended = (
+      request: Transport.Request,
+      sent: number,
+      place: Concurrency.Concurrency,
+      exit: Exit.Exit<Transport.Response, TransportError>
+    ): void => {
+      const at = now()
+      Learning.learn({ concurrency: place, pace }, exit, sent, at)
+      watch(exit, request.customerId, at)
+      options.watch(request, exit, at - sent)
+      place.release()
+      if (isAnybodyWaiting()) pump()
+    }
+
     /** With a place and a turn. A call that has left is not interrupted, or nobody would know what became of it. */
     const go = (
       request: Transport.Request,
       sent: number,
       place: Concurrency.Concurrency
     ): Effect.Effect<Transport.Response, TransportError> => {
-      const taught = { concurrency: place, pace }
-      const ended = (exit: Exit.Exit<Transport.Response, TransportError>) => {
-        const at = now()
-        Learning.learn(taught, exit, sent, at)
-        watch(exit, request.customerId, at)
-        options.watch(request, exit, at - sent)
-        place.release()
-        if (isAnybodyWaiting()) pump()
+      const back = (exit: Exit.Exit<Transport.Response, TransportError>) => {
+        ended(request, sent, place, exit)
         return exit
       }
       return Effect.uninterruptible(Effect.matchCauseEffect(inner.send(request), {
-        onFailure: (cause) => ended(Exit.failCause(cause)),
-        onSuccess: (response) => ended(Exit.succeed(response))
+        onFailure: (cause) => back(Exit.failCause(cause)),
+        onSuccess: (response) => back(Exit.succeed(response))
       }))
     }
 
@@ -274,6 +292,17 @@ export const make = (options: {
 
     return {
       interactive: Transport.make(send(interactive)),
+      begin: (request, then) => {
+        const begin = inner.begin ?? null
+        const sent = now()
+        if (begin === null || isAnybodyWaiting() || !takePlace(sent)) return false
+        const place = concurrency
+        begin(request, (exit) => {
+          ended(request, sent, place, exit)
+          then(exit)
+        })
+        return true
+      },
       job: () => {
         const source: Source = { waiting: new Set(), isClosed: false }
         return {

@@ -2,10 +2,19 @@
  * One organisation's upstream as callers meet it: programs run over its gate, one at a time for each customer, or are
  * refused at once where they would wait too long.
  */
+import * as Attempts from "@milepost/core/Attempts"
+import * as Disposition from "@milepost/core/Disposition"
 import * as RetryPolicy from "@milepost/core/RetryPolicy"
 import * as Transport from "@milepost/core/Transport"
+import type { TransportError } from "@milepost/core/TransportError"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Runtime from "effect/Runtime"
 import * as Gate from "./Gate.js"
 import type { Org } from "./Org.js"
 import * as Turnstile from "./Turnstile.js"
@@ -28,6 +37,15 @@ export interface Upstream {
     customerId: number,
     program: Effect.Effect<A, E, Transport.Transport>
   ) => Effect.Effect<A, Busy | E>
+  /**
+   * One call with its retries, which calls back once, at the earliest before it returns; what `call` does for a program, but
+   * without a fiber as long as nothing has to be waited for. Returns how to give it up, which holds back what has not left.
+   */
+  readonly attempt: <A, E extends Disposition.Classified>(
+    request: Transport.Request,
+    judge: (response: Transport.Response) => Either.Either<A, E>,
+    then: (attempted: Attempts.Attempted<A, E | TransportError>) => void
+  ) => Busy | (() => void)
   /** Why a program that came now would not be begun; `null` where it would. */
   readonly refusal: () => Busy | null
   /** The calls of a job, in turn with those of everybody else for the same customer. */
@@ -35,7 +53,7 @@ export interface Upstream {
   /** How many programs are inside, waiting or at work. */
   readonly inside: () => number
   /** Goes on with other settings of the same organisation. */
-  readonly replace: (org: Org, inner: Transport.Service) => void
+  readonly replace: (org: Org, inner: Gate.Inner) => void
 }
 
 /** What an interactive caller waits for at most, retries included. */
@@ -53,13 +71,17 @@ const busy = (reason: Busy["reason"], message: string, retryAfterMillis: number)
 /** An upstream over a transport; `queue` programs are let in at most. */
 export const make = (options: {
   readonly org: Org
-  readonly inner: Transport.Service
+  readonly inner: Gate.Inner
   readonly queue: number
   readonly watch: Gate.Watch
 }): Effect.Effect<Upstream> =>
-  Effect.map(Gate.make({ inner: options.inner, limits: options.org.limits, watch: options.watch }), (gate) => {
+  Effect.gen(function*() {
+    const gate = yield* Gate.make({ inner: options.inner, limits: options.org.limits, watch: options.watch })
+    const clock = yield* Effect.clock
+    const fork = Runtime.runFork(yield* Effect.runtime<never>())
     const turnstile = Turnstile.make()
-    const context = Context.make(Transport.Transport, gate.interactive).pipe(Context.add(RetryPolicy.RetryPolicy, policy()))
+    const retries = policy()
+    const context = Context.make(Transport.Transport, gate.interactive).pipe(Context.add(RetryPolicy.RetryPolicy, retries))
     let { org } = options
     let inside = 0
 
@@ -95,6 +117,56 @@ export const make = (options: {
             })
           )
         }),
+      attempt: <A, E extends Disposition.Classified>(
+        request: Transport.Request,
+        judge: (response: Transport.Response) => Either.Either<A, E>,
+        then: (attempted: Attempts.Attempted<A, E | TransportError>) => void
+      ) => {
+        const refused = refusal()
+        if (refused !== null) return refused
+        const { customerId } = request
+        const startedMillis = clock.unsafeCurrentTimeMillis()
+        let fiber: Fiber.RuntimeFiber<unknown> | null = null
+        let isGivenUp = false
+        inside += 1
+
+        const once = (timeoutMillis: number): Effect.Effect<A, E | TransportError> =>
+          Effect.flatMap(gate.interactive.send({ ...request, timeoutMillis }), judge)
+        const whole = Effect.provide(Attempts.run((_, timeoutMillis) => once(timeoutMillis)), context)
+
+        const inFiber = (attempted: Effect.Effect<Attempts.Attempted<A, E | TransportError>>, leave: () => void): void => {
+          fiber = fork(Effect.onExit(attempted, (exit) =>
+            Effect.sync(() => {
+              leave()
+              if (Exit.isSuccess(exit)) then(exit.value)
+            })))
+        }
+        const leave = (): void => {
+          inside -= 1
+          turnstile.leave(customerId)
+        }
+        const back = (exit: Exit.Exit<Transport.Response, TransportError>): void => {
+          const cause = Exit.isFailure(exit) ? Cause.failureOrCause(exit.cause) : null
+          if (cause !== null && Either.isRight(cause)) return inFiber(Effect.failCause(cause.right), leave)
+          const result: Either.Either<A, E | TransportError> = Exit.isSuccess(exit) ? judge(exit.value) : Either.left(cause?.left as TransportError)
+          if (Either.isRight(result)) retries.budget?.earn()
+          else if (Disposition.isRetryable(result.left) && !isGivenUp) {
+            return inFiber(Attempts.afterFailure(retries, result.left, startedMillis, once), leave)
+          }
+          leave()
+          then({ result, attempts: 1, afterAmbiguousAttempt: false })
+        }
+
+        if (!turnstile.tryEnter(customerId)) {
+          inFiber(Turnstile.through(turnstile, customerId, whole), () => {
+            inside -= 1
+          })
+        } else if (!gate.begin({ ...request, timeoutMillis: retries.deadlineMillis }, back)) inFiber(whole, leave)
+        return () => {
+          isGivenUp = true
+          fiber?.unsafeInterruptAsFork(FiberId.none)
+        }
+      },
       job: () => {
         const calls = gate.job()
         return {
