@@ -47,6 +47,9 @@ export interface Snapshot {
   readonly breaker: Breaker | null
 }
 
+/** What became of a call. */
+export type Ended = (exit: Exit.Exit<Transport.Response, TransportError>) => void
+
 /** Told of every call that came back. */
 export type Watch = (request: Transport.Request, exit: Exit.Exit<Transport.Response, TransportError>, tookMillis: number) => void
 
@@ -62,10 +65,10 @@ export interface Gate {
   /** For callers who wait for the answer. */
   readonly interactive: Transport.Service
   /**
-   * Sends an interactive call at once and without a fiber, where place and turn are free and nothing else has to be waited
-   * for; `false` where it was not sent. Calls back once.
+   * The same without a fiber, which costs more than all else here. Calls back once, at the earliest before it returns. Returns
+   * how to take the call back: `true` where it had not left, and then nobody is called back.
    */
-  readonly begin: (request: Transport.Request, ended: (exit: Exit.Exit<Transport.Response, TransportError>) => void) => boolean
+  readonly begin: (request: Transport.Request, ended: Ended) => () => boolean
   /** For a job: behind interactive calls, and as often as every other job. */
   readonly job: () => JobCalls
   /** How long an interactive call that came now would wait at least, in milliseconds. */
@@ -87,11 +90,14 @@ interface Waiting {
   readonly source: Source
   readonly sinceMillis: number
   readonly deadlineMillis: number
-  readonly request: Transport.Request
-  readonly resume: (effect: Effect.Effect<Transport.Response, TransportError>) => void
+  /** It has a place and its turn. */
+  readonly leave: (call: Waiting, place: Concurrency.Concurrency) => void
+  readonly fail: (error: TransportError) => void
   /** Where it has a place, while it has its turn and has not left yet. */
   place: Concurrency.Concurrency | null
 }
+
+const tooLateToTakeBack = (): boolean => false
 
 const stopped = new NotSent({ reason: "Closed", message: "the job stopped before this call's turn" })
 
@@ -166,10 +172,14 @@ export const make = (options: {
       return call
     }
 
-    const forget = (call: Waiting): void => {
-      if (!call.source.waiting.delete(call) || call.source === interactive) return
-      waitingJobs -= 1
-      if (call.source.waiting.size === 0) jobs.delete(call.source)
+    /** `false` where it does not wait any more. */
+    const forget = (call: Waiting): boolean => {
+      if (!call.source.waiting.delete(call)) return false
+      if (call.source !== interactive) {
+        waitingJobs -= 1
+        if (call.source.waiting.size === 0) jobs.delete(call.source)
+      }
+      return true
     }
 
     const isAnybodyWaiting = (): boolean => interactive.waiting.size > 0 || jobs.size > 0
@@ -178,7 +188,7 @@ export const make = (options: {
       for (const call of interactive.waiting) {
         if (call.deadlineMillis > at) continue
         forget(call)
-        call.resume(Effect.fail(tooLate(at - call.sinceMillis)))
+        call.fail(tooLate(at - call.sinceMillis))
       }
     }
 
@@ -187,14 +197,7 @@ export const make = (options: {
       while (isAnybodyWaiting() && takePlace(at)) {
         const call = next()
         if (call === undefined) return
-        const place = concurrency
-        call.place = place
-        call.resume(Effect.suspend(() => {
-          call.place = null
-          const sent = now()
-          const left = call.deadlineMillis - sent
-          return go(Number.isFinite(left) ? { ...call.request, timeoutMillis: left } : call.request, sent, place)
-        }))
+        call.leave(call, concurrency)
       }
       if (isTimed || !isAnybodyWaiting()) return
       isTimed = true
@@ -212,7 +215,7 @@ export const make = (options: {
       pace.crawl(everyMillis, why)
       for (const call of interactive.waiting) {
         forget(call)
-        call.resume(Effect.fail(new NotSent({ reason: "Closed", message: `the upstream is taken for down (${why}); the call was not sent` })))
+        call.fail(new NotSent({ reason: "Closed", message: `the upstream is taken for down (${why}); the call was not sent` }))
       }
     }
 
@@ -259,22 +262,66 @@ export const make = (options: {
       }))
     }
 
+    /** What is left of a call's time when it leaves. */
+    const inTime = (request: Transport.Request, { deadlineMillis }: Waiting, sent: number): Transport.Request =>
+      Number.isFinite(deadlineMillis) ? { ...request, timeoutMillis: deadlineMillis - sent } : request
+
+    const queue = (source: Source, request: Transport.Request, at: number, waiting: Pick<Waiting, "fail" | "leave">): Waiting => {
+      const patience = source === interactive ? request.timeoutMillis ?? Number.POSITIVE_INFINITY : Number.POSITIVE_INFINITY
+      const call: Waiting = { ...waiting, source, sinceMillis: at, deadlineMillis: at + patience, place: null }
+      source.waiting.add(call)
+      if (source !== interactive) {
+        waitingJobs += 1
+        jobs.add(source)
+      }
+      pump()
+      return call
+    }
+
     const wait = (source: Source, request: Transport.Request, at: number): Effect.Effect<Transport.Response, TransportError> =>
       Effect.async((resume) => {
-        const patience = source === interactive ? request.timeoutMillis ?? Number.POSITIVE_INFINITY : Number.POSITIVE_INFINITY
-        const call: Waiting = { source, sinceMillis: at, deadlineMillis: at + patience, request, resume, place: null }
-        source.waiting.add(call)
-        if (source !== interactive) {
-          waitingJobs += 1
-          jobs.add(source)
-        }
-        pump()
+        const call = queue(source, request, at, {
+          fail: (error) => resume(Effect.fail(error)),
+          leave: (call, place) => {
+            call.place = place
+            resume(Effect.suspend(() => {
+              call.place = null
+              const sent = now()
+              return go(inTime(request, call, sent), sent, place)
+            }))
+          }
+        })
         return Effect.sync(() => {
-          if (call.place === null) return forget(call)
+          if (call.place === null) return void forget(call)
           call.place.release()
           pump()
         })
       })
+
+    /** {@link go} without a fiber, where the transport can. */
+    const goDirectly = (request: Transport.Request, sent: number, place: Concurrency.Concurrency, then: Ended): void => {
+      if (inner.begin == null) return void run(Effect.map(Effect.exit(go(request, sent, place)), then))
+      inner.begin(request, (exit) => {
+        ended(request, sent, place, exit)
+        then(exit)
+      })
+    }
+
+    const begin: Gate["begin"] = (request, then) => {
+      const at = now()
+      if (!isAnybodyWaiting() && takePlace(at)) {
+        goDirectly(request, at, concurrency, then)
+        return tooLateToTakeBack
+      }
+      const call = queue(interactive, request, at, {
+        fail: (error) => then(Exit.fail(error)),
+        leave: (call, place) => {
+          const sent = now()
+          goDirectly(inTime(request, call, sent), sent, place, then)
+        }
+      })
+      return () => forget(call)
+    }
 
     const send = (source: Source) => (request: Transport.Request): Effect.Effect<Transport.Response, TransportError> =>
       Effect.suspend(() => {
@@ -292,17 +339,7 @@ export const make = (options: {
 
     return {
       interactive: Transport.make(send(interactive)),
-      begin: (request, then) => {
-        const begin = inner.begin ?? null
-        const sent = now()
-        if (begin === null || isAnybodyWaiting() || !takePlace(sent)) return false
-        const place = concurrency
-        begin(request, (exit) => {
-          ended(request, sent, place, exit)
-          then(exit)
-        })
-        return true
-      },
+      begin,
       job: () => {
         const source: Source = { waiting: new Set(), isClosed: false }
         return {
@@ -311,7 +348,7 @@ export const make = (options: {
             source.isClosed = true
             for (const call of source.waiting) {
               forget(call)
-              call.resume(Effect.fail(stopped))
+              call.fail(stopped)
             }
           }
         }

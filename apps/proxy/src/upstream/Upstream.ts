@@ -39,7 +39,7 @@ export interface Upstream {
   ) => Effect.Effect<A, Busy | E>
   /**
    * One call with its retries, which calls back once, at the earliest before it returns; what `call` does for a program, but
-   * without a fiber as long as nothing has to be waited for. Returns how to give it up, which holds back what has not left.
+   * without a fiber as long as nobody waits for the same customer and nothing fails. Returns how to give it up, which holds back what has not left.
    */
   readonly attempt: <A, E extends Disposition.Classified>(
     request: Transport.Request,
@@ -127,12 +127,12 @@ export const make = (options: {
         const { customerId } = request
         const startedMillis = clock.unsafeCurrentTimeMillis()
         let fiber: Fiber.RuntimeFiber<unknown> | null = null
+        let takeBack: (() => boolean) | null = null
         let isGivenUp = false
         inside += 1
 
         const once = (timeoutMillis: number): Effect.Effect<A, E | TransportError> =>
           Effect.flatMap(gate.interactive.send({ ...request, timeoutMillis }), judge)
-        const whole = Effect.provide(Attempts.run((_, timeoutMillis) => once(timeoutMillis)), context)
 
         const inFiber = (attempted: Effect.Effect<Attempts.Attempted<A, E | TransportError>>, leave: () => void): void => {
           fiber = fork(Effect.onExit(attempted, (exit) =>
@@ -157,14 +157,17 @@ export const make = (options: {
           then({ result, attempts: 1, afterAmbiguousAttempt: false })
         }
 
-        if (!turnstile.tryEnter(customerId)) {
+        if (turnstile.tryEnter(customerId)) takeBack = gate.begin({ ...request, timeoutMillis: retries.deadlineMillis }, back)
+        else {
+          const whole = Effect.provide(Attempts.run((_, timeoutMillis) => once(timeoutMillis)), context)
           inFiber(Turnstile.through(turnstile, customerId, whole), () => {
             inside -= 1
           })
-        } else if (!gate.begin({ ...request, timeoutMillis: retries.deadlineMillis }, back)) inFiber(whole, leave)
+        }
         return () => {
           isGivenUp = true
-          fiber?.unsafeInterruptAsFork(FiberId.none)
+          if (fiber !== null) fiber.unsafeInterruptAsFork(FiberId.none)
+          else if (takeBack?.() === true) leave()
         }
       },
       job: () => {
