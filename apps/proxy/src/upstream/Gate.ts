@@ -15,6 +15,7 @@ import type { Direct } from "@milepost/http/Direct"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Runtime from "effect/Runtime"
+import * as Crowd from "./Crowd.js"
 
 /** How an organisation is reached: the port, and the way without a fiber where there is one. */
 export type Inner = Transport.Service & Partial<Direct>
@@ -64,6 +65,8 @@ export interface JobCalls {
 export interface Gate {
   /** For callers who wait for the answer. */
   readonly interactive: Transport.Service
+  /** For those who wait for the answers to many at once: behind the others, and before jobs. */
+  readonly batch: Transport.Service
   /**
    * The same without a fiber, which costs more than all else here. Calls back once, at the earliest before it returns. Returns
    * how to take the call back: `true` where it had not left, and then nobody is called back.
@@ -73,6 +76,11 @@ export interface Gate {
   readonly job: () => JobCalls
   /** How long an interactive call that came now would wait at least, in milliseconds. */
   readonly expectedWaitMillis: () => number
+  /**
+   * Whether hardly anybody of the last seconds found a place, and as many wait now as there are places: whoever comes now
+   * would wait for longer than his call takes, and so would everybody after him.
+   */
+  readonly isOverrun: () => boolean
   /** Why a call that came now would not leave, and in how many milliseconds one may: while the upstream is down. */
   readonly closed: () => { readonly why: string; readonly retryAfterMillis: number } | null
   readonly snapshot: () => Snapshot
@@ -107,6 +115,9 @@ const tooLate = (millis: number): NotSent =>
 /** While somebody waits, that often it is looked who has waited too long. */
 const sweepMillis = 1_000
 
+/** So many may wait however few places there are. */
+const fewestWaiting = 8
+
 /** Between two calls to an upstream that nobody has ever reached. */
 const unreachedMillis = 5_000
 
@@ -133,6 +144,9 @@ export const make = (options: {
     let isTimed = false
 
     const interactive: Source = { waiting: new Set(), isClosed: false }
+    const batch: Source = { waiting: new Set(), isClosed: false }
+    const isJob = (source: Source): boolean => source !== interactive && source !== batch
+    const crowd = Crowd.make()
     /** Jobs of which a call waits, the next one first. */
     const jobs = new Set<Source>()
     let waitingJobs = 0
@@ -155,10 +169,20 @@ export const make = (options: {
       return true
     }
 
+    /** `false` where it does not wait any more. */
+    const forget = (call: Waiting): boolean => {
+      if (!call.source.waiting.delete(call)) return false
+      if (isJob(call.source)) {
+        waitingJobs -= 1
+        if (call.source.waiting.size === 0) jobs.delete(call.source)
+      }
+      return true
+    }
+
     const next = (): Waiting | undefined => {
-      const first = interactive.waiting.values().next().value
+      const first = interactive.waiting.values().next().value ?? batch.waiting.values().next().value
       if (first !== undefined) {
-        interactive.waiting.delete(first)
+        forget(first)
         return first
       }
       const source = jobs.values().next().value
@@ -172,20 +196,12 @@ export const make = (options: {
       return call
     }
 
-    /** `false` where it does not wait any more. */
-    const forget = (call: Waiting): boolean => {
-      if (!call.source.waiting.delete(call)) return false
-      if (call.source !== interactive) {
-        waitingJobs -= 1
-        if (call.source.waiting.size === 0) jobs.delete(call.source)
-      }
-      return true
-    }
+    const isAnybodyWaiting = (): boolean => interactive.waiting.size > 0 || batch.waiting.size > 0 || jobs.size > 0
 
-    const isAnybodyWaiting = (): boolean => interactive.waiting.size > 0 || jobs.size > 0
+    const people = (): ReadonlyArray<Waiting> => [...interactive.waiting, ...batch.waiting]
 
     const sweep = (at: number): void => {
-      for (const call of interactive.waiting) {
+      for (const call of people()) {
         if (call.deadlineMillis > at) continue
         forget(call)
         call.fail(tooLate(at - call.sinceMillis))
@@ -213,7 +229,7 @@ export const make = (options: {
     const trip = (everyMillis: number, why: string, at: number): void => {
       breaker = { why, sinceMillis: breaker?.sinceMillis ?? at }
       pace.crawl(everyMillis, why)
-      for (const call of interactive.waiting) {
+      for (const call of people()) {
         forget(call)
         call.fail(new NotSent({ reason: "Closed", message: `the upstream is taken for down (${why}); the call was not sent` }))
       }
@@ -267,10 +283,10 @@ export const make = (options: {
       Number.isFinite(deadlineMillis) ? { ...request, timeoutMillis: deadlineMillis - sent } : request
 
     const queue = (source: Source, request: Transport.Request, at: number, waiting: Pick<Waiting, "fail" | "leave">): Waiting => {
-      const patience = source === interactive ? request.timeoutMillis ?? Number.POSITIVE_INFINITY : Number.POSITIVE_INFINITY
+      const patience = isJob(source) ? Number.POSITIVE_INFINITY : request.timeoutMillis ?? Number.POSITIVE_INFINITY
       const call: Waiting = { ...waiting, source, sinceMillis: at, deadlineMillis: at + patience, place: null }
       source.waiting.add(call)
-      if (source !== interactive) {
+      if (isJob(source)) {
         waitingJobs += 1
         jobs.add(source)
       }
@@ -309,7 +325,9 @@ export const make = (options: {
 
     const begin: Gate["begin"] = (request, then) => {
       const at = now()
-      if (!isAnybodyWaiting() && takePlace(at)) {
+      const isFree = !isAnybodyWaiting() && takePlace(at)
+      crowd.came(isFree, at)
+      if (isFree) {
         goDirectly(request, at, concurrency, then)
         return tooLateToTakeBack
       }
@@ -327,7 +345,9 @@ export const make = (options: {
       Effect.suspend(() => {
         if (source.isClosed) return Effect.fail(stopped)
         const at = now()
-        return !isAnybodyWaiting() && takePlace(at) ? go(request, at, concurrency) : wait(source, request, at)
+        const isFree = !isAnybodyWaiting() && takePlace(at)
+        if (source === interactive) crowd.came(isFree, at)
+        return isFree ? go(request, at, concurrency) : wait(source, request, at)
       })
 
     /** A 429 is the organisation's, not the job's: the call was not executed, and goes again when calls may go. */
@@ -339,6 +359,7 @@ export const make = (options: {
 
     return {
       interactive: Transport.make(send(interactive)),
+      batch: Transport.make(send(batch)),
       begin,
       job: () => {
         const source: Source = { waiting: new Set(), isClosed: false }
@@ -359,6 +380,7 @@ export const make = (options: {
         const rate = pace.rate()
         return paused + (rate === null ? 0 : interactive.waiting.size * 1000 / rate)
       },
+      isOverrun: () => interactive.waiting.size >= Math.max(fewestWaiting, concurrency.limit()) && crowd.isStanding(now()),
       closed: () => {
         if (breaker === null) return null
         const at = now()
@@ -368,7 +390,7 @@ export const make = (options: {
       snapshot: () => ({
         inFlight: concurrency.inFlight(),
         places: concurrency.limit(),
-        waitingInteractive: interactive.waiting.size,
+        waitingInteractive: interactive.waiting.size + batch.waiting.size,
         waitingJobs,
         callsPerSecond: pace.rate() ?? pace.learnt(),
         pausedMillis: pace.paused(now())?.untilMillis ?? null,

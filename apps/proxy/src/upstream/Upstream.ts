@@ -37,6 +37,8 @@ export interface Upstream {
     customerId: number,
     program: Effect.Effect<A, E, Transport.Transport>
   ) => Effect.Effect<A, Busy | E>
+  /** The same for one of many whose caller waits for all of them: it goes behind whoever waits for one. */
+  readonly oneOfMany: Upstream["call"]
   /**
    * One call with its retries, which calls back once, at the earliest before it returns; what `call` does for a program, but
    * without a fiber as long as nobody waits for the same customer and nothing fails. Returns how to give it up, which holds back what has not left.
@@ -81,12 +83,15 @@ export const make = (options: {
     const fork = Runtime.runFork(yield* Effect.runtime<never>())
     const turnstile = Turnstile.make()
     const retries = policy()
-    const context = Context.make(Transport.Transport, gate.interactive).pipe(Context.add(RetryPolicy.RetryPolicy, retries))
+    const over = (transport: Transport.Service) =>
+      Context.make(Transport.Transport, transport).pipe(Context.add(RetryPolicy.RetryPolicy, retries))
+    const interactive = over(gate.interactive)
+    const batch = over(gate.batch)
     let { org } = options
     let inside = 0
 
-    /** Why somebody who comes now is not let in; `null` where he is. */
-    const refusal = (): Busy | null => {
+    /** Why somebody who comes now is not let in, however long he may wait; `null` where he is. */
+    const shut = (): Busy | null => {
       const down = gate.closed()
       if (down !== null) {
         return busy("Down", `The upstream of organisation ${org.id} is taken for down: ${down.why}. The call was not sent.`, down.retryAfterMillis)
@@ -100,23 +105,30 @@ export const make = (options: {
         : null
     }
 
+    /** The same of somebody who waits for one call: under a load that does not end he is told so at once. */
+    const refusal = (): Busy | null =>
+      shut() ?? (gate.isOverrun() ? busy("Queue", `More calls to organisation ${org.id} come than its upstream answers. The call was not sent.`, 1_000) : null)
+
+    const through = (refusal: () => Busy | null, context: typeof interactive): Upstream["call"] => (customerId, program) =>
+      Effect.suspend((): Effect.Effect<Effect.Effect.Success<typeof program>, Busy | Effect.Effect.Error<typeof program>> => {
+        const refused = refusal()
+        if (refused !== null) return Effect.fail(refused)
+        inside += 1
+        return Effect.ensuring(
+          Turnstile.through(turnstile, customerId, Effect.provide(program, context)),
+          Effect.sync(() => {
+            inside -= 1
+          })
+        )
+      })
+
     return {
       org: () => org,
       gate,
       inside: () => inside,
       refusal,
-      call: <A, E>(customerId: number, program: Effect.Effect<A, E, Transport.Transport>) =>
-        Effect.suspend((): Effect.Effect<A, Busy | E> => {
-          const refused = refusal()
-          if (refused !== null) return Effect.fail(refused)
-          inside += 1
-          return Effect.ensuring(
-            Turnstile.through(turnstile, customerId, Effect.provide(program, context)),
-            Effect.sync(() => {
-              inside -= 1
-            })
-          )
-        }),
+      call: through(refusal, interactive),
+      oneOfMany: through(shut, batch),
       attempt: <A, E extends Disposition.Classified>(
         request: Transport.Request,
         judge: (response: Transport.Response) => Either.Either<A, E>,
@@ -159,7 +171,7 @@ export const make = (options: {
 
         if (turnstile.tryEnter(customerId)) takeBack = gate.begin({ ...request, timeoutMillis: retries.deadlineMillis }, back)
         else {
-          const whole = Effect.provide(Attempts.run((_, timeoutMillis) => once(timeoutMillis)), context)
+          const whole = Effect.provide(Attempts.run((_, timeoutMillis) => once(timeoutMillis)), interactive)
           inFiber(Turnstile.through(turnstile, customerId, whole), () => {
             inside -= 1
           })
