@@ -7,9 +7,9 @@
 
 /** Watches who comes. Moments are milliseconds of the clock. */
 export interface Crowd {
-  /** Somebody came, and found a place at once or has to wait. */
+  /** Somebody came, and found a place at once or not. */
   readonly came: (isFree: boolean, nowMillis: number) => void
-  /** Whether hardly anybody of the last seconds found a place. */
+  /** Whether fewer than half of those of the last seconds found a place. */
   readonly isStanding: (nowMillis: number) => boolean
 }
 
@@ -17,9 +17,6 @@ const windowMillis = 1_000
 
 /** What lasts so many windows is no burst. */
 const windows = 2
-
-/** "Hardly anybody" is fewer than one of so many. */
-const oneOf = 10
 
 /** Nobody has come yet. */
 export const make = (): Crowd => {
@@ -31,7 +28,7 @@ export const make = (): Crowd => {
   /** Closes the window that is over; one in which nobody came ends every crowd. */
   const turn = (now: number): void => {
     if (now - began < windowMillis) return
-    crowded = now - began < 2 * windowMillis && free * oneOf < arrivals ? crowded + 1 : 0
+    crowded = now - began < 2 * windowMillis && free * 2 < arrivals ? crowded + 1 : 0
     began = now
     arrivals = 0
     free = 0

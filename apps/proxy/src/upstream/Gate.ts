@@ -77,8 +77,8 @@ export interface Gate {
   /** How long an interactive call that came now would wait at least, in milliseconds. */
   readonly expectedWaitMillis: () => number
   /**
-   * Whether hardly anybody of the last seconds found a place, and as many wait now as there are places: whoever comes now
-   * would wait for longer than his call takes, and so would everybody after him.
+   * Whether few of the last seconds found a place, and half as many wait now as there are places: whoever comes now would wait
+   * for half as long as his call takes, and so would everybody after him. He is counted as one who came.
    */
   readonly isOverrun: () => boolean
   /** Why a call that came now would not leave, and in how many milliseconds one may: while the upstream is down. */
@@ -380,7 +380,13 @@ export const make = (options: {
         const rate = pace.rate()
         return paused + (rate === null ? 0 : interactive.waiting.size * 1000 / rate)
       },
-      isOverrun: () => interactive.waiting.size >= Math.max(fewestWaiting, concurrency.limit()) && crowd.isStanding(now()),
+      isOverrun: () => {
+        if (interactive.waiting.size < Math.max(fewestWaiting, concurrency.limit() / 2)) return false
+        const at = now()
+        if (!crowd.isStanding(at)) return false
+        crowd.came(false, at)
+        return true
+      },
       closed: () => {
         if (breaker === null) return null
         const at = now()
