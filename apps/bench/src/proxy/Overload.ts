@@ -4,7 +4,6 @@
  *
  * The upstream's capacity is set and not found: it takes so many calls at once, and so long for each.
  */
-import { setTimeout as sleep } from "node:timers/promises"
 import * as Processes from "../Processes.js"
 import * as Results from "../Results.js"
 import * as Rounds from "../Rounds.js"
@@ -41,16 +40,13 @@ export const thresholdsOf = (row: Results.OverloadRow): ReadonlyArray<Results.Th
 
 /** Memory, looked at twice a second while something goes on. */
 const sampled = async <A>(proxy: Proxies.Proxy, work: Promise<A>): Promise<{ readonly made: A; readonly megabytes: ReadonlyArray<number> }> => {
-  const megabytes: Array<number> = []
-  let isOver = false
-  const made = work.finally(() => {
-    isOver = true
-  })
-  while (!isOver) {
-    megabytes.push(proxy.memory().residentMegabytes)
-    await Promise.race([sleep(500), made])
+  const megabytes = [proxy.memory().residentMegabytes]
+  const timer = setInterval(() => megabytes.push(proxy.memory().residentMegabytes), 500)
+  try {
+    return { made: await work, megabytes }
+  } finally {
+    clearInterval(timer)
   }
-  return { made: await made, megabytes }
 }
 
 /** Measures it for so many minutes. */
