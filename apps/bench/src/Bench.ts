@@ -4,21 +4,24 @@ import * as BulkSpeed from "./BulkSpeed.js"
 import * as ColdStart from "./ColdStart.js"
 import * as EnrollSpeed from "./EnrollSpeed.js"
 import * as Memory from "./Memory.js"
+import * as ProxySpeed from "./ProxySpeed.js"
 import * as Report from "./Report.js"
 import * as Results from "./Results.js"
 import * as SimulatorSpeed from "./SimulatorSpeed.js"
 
-const usage = `npm run bench -- [enroll] [start] [bulk] [memory] [simulator] [options]      (all five without a name)
+const usage = `npm run bench -- [enroll] [start] [bulk] [memory] [simulator] [proxy] [options]      (all six without a name)
 
   --check            exit 1 when a promise is not kept
-  --rounds <n>       rounds of enroll, bulk and simulator, each in fresh processes (default 3)
-  --turns <n>        turns of each contender in a round of enroll and simulator (default 5)
+  --rounds <n>       rounds of enroll, bulk, simulator and proxy, each in fresh processes (default 3)
+  --turns <n>        turns of each contender in a round of enroll, simulator and proxy (default 5)
   --spawns <n>       rounds of start (default 31)
   --records <n>      rows of the file of bulk (default ${BulkSpeed.defaults.map(({ records, waitMillis }) =>
   `${records} at a wait of ${waitMillis} ms`).join(", ")})
   --rows <n>         a size for memory; repeat it (default 10000, 100000, 1000000)
   --customers <n>    a crowd for simulator; repeat it (default 100000, 1000000)
   --runs <n>         simulated runs of simulator (default 1000)
+  --upload <n>       rows of an upload to proxy; repeat it (default 1000000)
+  --minutes <n>      how long proxy has twice as many calls as its upstream bears (default 0.5)
   --dry              keep no results
 `
 
@@ -27,6 +30,9 @@ const warmUpMillis = 2_000
 
 /** How long the turns of the simulator are: everybody there is quick, and has made tens of thousands of calls by the first. */
 const quickly = { warmUpMillis: 1_000, turnMillis: 300 }
+
+/** Records of the batches of proxy, and of the file that the bulk engine sends beside them. */
+const batchRecords = 60_000
 
 const resultsFile = new URL("../results.json", import.meta.url)
 
@@ -57,7 +63,9 @@ export const main = async (args: ReadonlyArray<string>): Promise<number> => {
       records: { type: "string" },
       rows: { type: "string", multiple: true, default: ["10000", "100000", "1000000"] },
       customers: { type: "string", multiple: true, default: ["100000", "1000000"] },
-      runs: { type: "string", default: "1000" }
+      runs: { type: "string", default: "1000" },
+      upload: { type: "string", multiple: true, default: ["1000000"] },
+      minutes: { type: "string", default: "0.5" }
     }
   })
   const unknown = positionals.find((word) => !Results.benchmarks.some((name) => name === word))
@@ -116,6 +124,19 @@ export const main = async (args: ReadonlyArray<string>): Promise<number> => {
     )
     report(section, Report.simulator(section))
     keep({ simulator: section })
+  }
+  if (asked("proxy")) {
+    const section = await ProxySpeed.run(
+      { warmUpMillis, turnMillis: 500, rounds: positive(values.rounds, "rounds"), turns: positive(values.turns, "turns") },
+      {
+        records: batchRecords,
+        uploads: values.upload.map((rows) => positive(rows, "upload")),
+        minutes: positive(values.minutes, "minutes")
+      },
+      progress
+    )
+    report(section, Report.proxy(section))
+    keep({ proxy: section })
   }
   return values.check && !isKept ? 1 : 0
 }

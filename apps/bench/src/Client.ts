@@ -50,10 +50,15 @@ const turn = async (millis: number, work: (run: Work.Run) => Promise<void>): Pro
   return stretch(millis, work)
 }
 
-/** Warms an open client up in the process that is its own; then each message is a turn, in milliseconds. */
-export const serve = async (client: Client, warmUpMillis: number): Promise<void> => {
+const same = (stretch: Stretch): Stretch => stretch
+
+/**
+ * Warms an open client up in the process that is its own; then each message is a turn, in milliseconds. `told` adds what
+ * else this client has to say of the stretch that has just ended.
+ */
+export const serve = async (client: Client, warmUpMillis: number, told: (stretch: Stretch) => Stretch = same): Promise<void> => {
   await stretch(warmUpMillis, client.run)
-  process.on("message", (millis) => void turn(Number(millis), client.run).then(Processes.tellParent))
+  process.on("message", (millis) => void turn(Number(millis), client.run).then((stretch) => Processes.tellParent(told(stretch))))
   // Connections that nobody closes, such as those of the built-in fetch, would keep the process.
   process.on("disconnect", () => void client.close().then(() => process.exit()))
   Processes.tellParent({ ready: true })
@@ -67,16 +72,16 @@ export const main = async ([name, origin, warmUp]: ReadonlyArray<string>): Promi
 }
 
 /** Waits until a process of {@link serve} has warmed up; `around` sees each stretch from its beginning to its end. */
-export const follow = async <A>(
+export const follow = async <A, B extends Stretch = Stretch>(
   child: Processes.Child,
-  around: (made: () => Promise<Stretch>) => Promise<A>
+  around: (made: () => Promise<B>) => Promise<A>
 ): Promise<Ready<A>> => {
   await child.next()
   return {
     turn: async (millis) => {
       child.send(String(millis))
       await child.next()
-      return around(() => child.next<Stretch>())
+      return around(() => child.next<B>())
     },
     stop: child.stop
   }

@@ -5,6 +5,11 @@ import * as ColdStart from "./ColdStart.js"
 import * as Contenders from "./Contenders.js"
 import * as EnrollSpeed from "./EnrollSpeed.js"
 import * as Memory from "./Memory.js"
+import * as BatchSpeed from "./proxy/BatchSpeed.js"
+import * as DropInSpeed from "./proxy/DropInSpeed.js"
+import * as Overload from "./proxy/Overload.js"
+import * as Proxies from "./proxy/Proxies.js"
+import * as UploadMemory from "./proxy/UploadMemory.js"
 import * as Report from "./Report.js"
 import * as Results from "./Results.js"
 import * as CrowdMemory from "./simulator/CrowdMemory.js"
@@ -319,4 +324,92 @@ it("the kept document is rounded, so that it does not change in digits that are 
     thresholds: [Results.atMost("time", 1.3, 1.234567)]
   }
   expect(JSON.parse(Results.toJson({ start }))).toMatchObject({ start: { rounds: 31, thresholds: [{ measured: 1.235, kept: true }] } })
+})
+
+/** Turns of everybody, the second one slow; the service makes so many calls in a second, and has so long a tail. */
+const dropInRows = (calls: number, p99Millis: number): ReadonlyArray<Results.DropInRow> => {
+  const speeds: Readonly<Record<Proxies.Name, number>> =
+    { milepost: calls, raw: 10_000, dispatch: 12_000, route: 7_000, "http-proxy": 4_000, nginx: 20_000 }
+  return DropInSpeed.rowsOf(
+    new Map(Proxies.names.map((name) => [
+      name,
+      [1, 2, 1].map((slow) => ({
+        calls: speeds[name] / slow,
+        seconds: 1,
+        cpuSeconds: 0.3,
+        p50Millis: 5 * slow,
+        p99Millis: (name === "milepost" ? p99Millis : 10) * slow,
+        proxySeconds: 0.9,
+        upstreamSeconds: 0.4
+      }))
+    ]))
+  )
+}
+
+const keptOf = (thresholds: ReadonlyArray<Results.Threshold>): ReadonlyArray<boolean> => thresholds.map(({ kept }) => kept)
+
+it("proxy: the drop-in route is held against the others within a turn, by time and by CPU", () => {
+  expect(dropInRows(6_000, 12)[0]).toMatchObject({
+    name: "milepost",
+    callsPerSecond: { median: 6_000, min: 3_000, max: 6_000 },
+    speedToRaw: { median: 0.6, min: 0.6, max: 0.6 },
+    speedToRawByCpu: { median: 0.6 },
+    proxyMicrosPerCall: { median: 150 },
+    p99ToRoute: { median: 1.2, min: 1.2, max: 1.2 },
+    proxyBusy: { median: 0.9 }
+  })
+})
+
+it("proxy: the drop-in route keeps its four promises at their limits, and none of them beyond", () => {
+  expect(keptOf(DropInSpeed.thresholdsOf(dropInRows(5_600, 20)))).toEqual([true, true, true, true])
+  expect(keptOf(DropInSpeed.thresholdsOf(dropInRows(5_400, 21)))).toEqual([false, false, true, false])
+  expect(keptOf(DropInSpeed.thresholdsOf(dropInRows(3_900, 20)))).toEqual([false, false, false, true])
+})
+
+const batchRows = (seconds: number): ReadonlyArray<Results.BatchRow> =>
+  BatchSpeed.rowsOf(new Map(BatchSpeed.names.map((name) => [
+    name,
+    [{ records: 7_000, seconds: name === "bulk" ? 0.7 : seconds, cpuSeconds: 0.7, upstreamBusy: 0.2 }]
+  ])))
+
+it("proxy: batches are promised seven tenths of the bulk engine", () => {
+  expect(batchRows(1)[0]).toMatchObject({ recordsPerSecond: { median: 7_000 }, cpuMicrosPerRecord: { median: 100 }, speedToBulk: { median: 0.7 } })
+  expect(keptOf(BatchSpeed.thresholdsOf(batchRows(0.99)))).toEqual([true])
+  expect(keptOf(BatchSpeed.thresholdsOf(batchRows(1.01)))).toEqual([false])
+})
+
+const uploadRow: Results.UploadRow = {
+  rows: 1_000_000, seconds: 50, rowsPerSecond: 20_000, cpuMicrosPerRow: 20, idleMegabytes: 100, storedMegabytes: 300, peakMegabytes: 350, sentPerSecond: 5_000
+}
+
+it("proxy: an upload of a million rows keeps its promises at their limits; of a smaller one nothing is promised", () => {
+  expect(keptOf(UploadMemory.thresholdsOf([uploadRow]))).toEqual([true, true])
+  expect(keptOf(UploadMemory.thresholdsOf([{ ...uploadRow, peakMegabytes: 351, rowsPerSecond: 19_999 }]))).toEqual([false, false])
+  expect(UploadMemory.thresholdsOf([{ ...uploadRow, rows: 1_000 }])).toEqual([])
+})
+
+const overloadRow: Results.OverloadRow = {
+  capacityPerSecond: 1_000, callsPerSecond: 2_000, seconds: 600, calls: 1_200_000, acceptedPerSecond: 950, refusedPerSecond: 1_050, other: 0,
+  calmRefused: 0, calmP50Millis: 52, calmP99Millis: 60, acceptedP50Millis: 80, acceptedP99Millis: 120, refusedP50Millis: 1, refusedP99Millis: 100,
+  afterP99Millis: 60, afterRefused: 0, beginMegabytes: 160, endMegabytes: 200, peakMegabytes: 210, proxyBusy: 0.4
+}
+
+it("proxy: an overload keeps its promises at their limits, and none of them beyond", () => {
+  expect(keptOf(Overload.thresholdsOf(overloadRow))).toEqual([true, true, true, true])
+  expect(keptOf(Overload.thresholdsOf({ ...overloadRow, other: 1, acceptedP99Millis: 121, refusedP99Millis: 101, endMegabytes: 201 })))
+    .toEqual([false, false, false, false])
+})
+
+it("proxy: a table for each part, which says whether nginx took part", () => {
+  const section: Results.ProxySection = {
+    measuredAt: "", machine, inFlight: 64, rounds: 3, turnsPerRound: 5, millisPerTurn: 500, hasNginx: true, dropIn: dropInRows(6_000, 12),
+    batchRecords: 60_000, batch: batchRows(1), uploads: [uploadRow], overload: overloadRow, thresholds: []
+  }
+  const drawn = Report.proxy(section)
+  expect(drawn).toMatch(/milepost-proxy, drop-in +6,000/)
+  expect(drawn).toMatch(/batches of 1,000 +7,000/)
+  expect(drawn).toMatch(/1,000,000 +50\.0 +20,000/)
+  expect(drawn).toMatch(/twice +950 +1,050/)
+  expect(drawn).not.toMatch(/not installed/)
+  expect(Report.proxy({ ...section, hasNginx: false })).toMatch(/nginx is not installed here/)
 })

@@ -1,6 +1,6 @@
 /** From results to what is printed: a table for each benchmark, and a line for each promise. */
 import CliTable from "cli-table3"
-import type { BulkSection, EnrollSection, Machine, MemorySection, SimulatorSection, StartSection, Threshold } from "./Results.js"
+import type { BulkSection, EnrollSection, Machine, MemorySection, ProxySection, SimulatorSection, StartSection, Threshold } from "./Results.js"
 import type { Summary } from "./Rounds.js"
 
 const bare = {
@@ -184,6 +184,97 @@ export const simulator = (section: SimulatorSection): string => {
           ...simulated.found.map(({ seed }) => `seed ${seed}`)
         ]]
       )
+    )
+  ].join("\n\n")
+}
+
+const millis = (value: number): string => value.toFixed(1)
+
+/** The tables of the sixth benchmark, one for each part. */
+export const proxy = (section: ProxySection): string => {
+  const { batch, batchRecords, dropIn, hasNginx, inFlight, machine, millisPerTurn, overload, rounds, turnsPerRound, uploads } = section
+  return [
+    titled(
+      "The drop-in route, beside other proxies",
+      machine,
+      `${inFlight} in flight; medians of ${rounds} × ${turnsPerRound} interleaved turns of ${millisPerTurn} ms` +
+        (hasNginx ? "" : "; nginx is not installed here"),
+      table(
+        ["proxy", "calls/s", "min–max", "÷ raw", "÷ route", "÷ plugin", "CPU µs/call", "÷ raw by CPU", "p50 ms", "p99 ms", "p99 ÷ route", "proxy busy", "upstream", "load"],
+        dropIn.map((row) => [
+          row.title,
+          whole(row.callsPerSecond.median),
+          between(row.callsPerSecond, whole),
+          ratio(row.speedToRaw.median),
+          ratio(row.speedToRoute.median),
+          ratio(row.speedToPlugin.median),
+          whole(row.proxyMicrosPerCall.median),
+          ratio(row.speedToRawByCpu.median),
+          millis(row.p50Millis.median),
+          millis(row.p99Millis.median),
+          ratio(row.p99ToRoute.median),
+          percent(row.proxyBusy.median),
+          percent(row.upstreamBusy.median),
+          percent(row.loadBusy.median)
+        ])
+      )
+    ),
+    titled(
+      `${whole(batchRecords)} records, upstream answers at once`,
+      machine,
+      `${inFlight} in flight; medians of ${rounds} interleaved rounds`,
+      table(
+        ["sender", "records/s", "min–max", "÷ bulk", "CPU µs/record", "upstream busy"],
+        batch.map((row) => [
+          row.title,
+          whole(row.recordsPerSecond.median),
+          between(row.recordsPerSecond, whole),
+          ratio(row.speedToBulk.median),
+          whole(row.cpuMicrosPerRecord.median),
+          percent(row.upstreamBusy.median)
+        ])
+      )
+    ),
+    titled(
+      "milepost-proxy, uploads",
+      machine,
+      "memory is that of the proxy's process, the upstream is another; the last column is the first seconds of sending",
+      table(
+        ["rows", "seconds", "rows/s stored", "CPU µs/row", "idle MB", "peak MB, stored", "peak MB", "calls/s"],
+        uploads.map((row) => [
+          whole(row.rows),
+          row.seconds.toFixed(1),
+          whole(row.rowsPerSecond),
+          row.cpuMicrosPerRow.toFixed(1),
+          whole(row.idleMegabytes),
+          whole(row.storedMegabytes),
+          whole(row.peakMegabytes),
+          whole(row.sentPerSecond)
+        ])
+      )
+    ),
+    titled(
+      `milepost-proxy, ${whole(overload.callsPerSecond)} calls/s where the upstream bears ${whole(overload.capacityPerSecond)}`,
+      machine,
+      `${Math.round(overload.seconds)} s, ${whole(overload.calls)} calls, whoever has been answered`,
+      table(
+        ["load", "accepted/s", "refused/s", "other", "accepted p50 ms", "p99", "refused p50 ms", "p99"],
+        [
+          ["half, before", "", whole(overload.calmRefused), "", millis(overload.calmP50Millis), millis(overload.calmP99Millis), "", ""],
+          [
+            "twice",
+            whole(overload.acceptedPerSecond),
+            whole(overload.refusedPerSecond),
+            whole(overload.other),
+            millis(overload.acceptedP50Millis),
+            millis(overload.acceptedP99Millis),
+            millis(overload.refusedP50Millis),
+            millis(overload.refusedP99Millis)
+          ],
+          ["half, after", "", whole(overload.afterRefused), "", "", millis(overload.afterP99Millis), "", ""]
+        ]
+      ) + `\n\nresident MB: ${whole(overload.beginMegabytes)} in the first quarter, ${whole(overload.endMegabytes)} in the last, peak ` +
+        `${whole(overload.peakMegabytes)}; proxy busy ${percent(overload.proxyBusy)}`
     )
   ].join("\n\n")
 }

@@ -8,7 +8,7 @@ import { availableParallelism } from "node:os"
 import type { Summary } from "./Rounds.js"
 
 /** The benchmarks. */
-export const benchmarks = ["enroll", "start", "bulk", "memory", "simulator"] as const
+export const benchmarks = ["enroll", "start", "bulk", "memory", "simulator", "proxy"] as const
 
 /** The name of a benchmark. */
 export type Benchmark = (typeof benchmarks)[number]
@@ -193,6 +193,96 @@ export interface SimulatorSection {
   readonly thresholds: ReadonlyArray<Threshold>
 }
 
+/** One proxy before the upstream, of {@link ProxySection}. */
+export interface DropInRow {
+  readonly name: string
+  readonly title: string
+  readonly callsPerSecond: Summary
+  readonly speedToRaw: Summary
+  readonly speedToRoute: Summary
+  readonly speedToPlugin: Summary
+  readonly proxyMicrosPerCall: Summary
+  /** Calls by CPU second of the proxy, beside the same of the raw one. */
+  readonly speedToRawByCpu: Summary
+  readonly p50Millis: Summary
+  readonly p99Millis: Summary
+  readonly p99ToRoute: Summary
+  readonly proxyBusy: Summary
+  readonly upstreamBusy: Summary
+  readonly loadBusy: Summary
+}
+
+/** Who sends many records, of {@link ProxySection}. */
+export interface BatchRow {
+  readonly name: string
+  readonly title: string
+  readonly recordsPerSecond: Summary
+  readonly cpuMicrosPerRecord: Summary
+  readonly upstreamBusy: Summary
+  readonly speedToBulk: Summary
+}
+
+/** One upload, of {@link ProxySection}. */
+export interface UploadRow {
+  readonly rows: number
+  /** From the first byte of the request to the answer that everything is stored. */
+  readonly seconds: number
+  readonly rowsPerSecond: number
+  readonly cpuMicrosPerRow: number
+  readonly idleMegabytes: number
+  /** The peak until everything was stored. */
+  readonly storedMegabytes: number
+  /** The peak with the first seconds of sending. */
+  readonly peakMegabytes: number
+  readonly sentPerSecond: number
+}
+
+/** More calls than the upstream bears, of {@link ProxySection}. */
+export interface OverloadRow {
+  readonly capacityPerSecond: number
+  readonly callsPerSecond: number
+  readonly seconds: number
+  readonly calls: number
+  readonly acceptedPerSecond: number
+  readonly refusedPerSecond: number
+  /** Answered otherwise, or not at all. */
+  readonly other: number
+  /** At half the capacity, before. */
+  readonly calmRefused: number
+  readonly calmP50Millis: number
+  readonly calmP99Millis: number
+  readonly acceptedP50Millis: number
+  readonly acceptedP99Millis: number
+  readonly refusedP50Millis: number
+  readonly refusedP99Millis: number
+  /** At half the capacity, after. */
+  readonly afterP99Millis: number
+  readonly afterRefused: number
+  /** The middle of what was resident in the first and in the last quarter of the time. */
+  readonly beginMegabytes: number
+  readonly endMegabytes: number
+  readonly peakMegabytes: number
+  readonly proxyBusy: number
+}
+
+/** The service between callers and the upstream. */
+export interface ProxySection {
+  readonly measuredAt: string
+  readonly machine: Machine
+  readonly inFlight: number
+  readonly rounds: number
+  readonly turnsPerRound: number
+  readonly millisPerTurn: number
+  /** Whether nginx took part, or was not there. */
+  readonly hasNginx: boolean
+  readonly dropIn: ReadonlyArray<DropInRow>
+  readonly batchRecords: number
+  readonly batch: ReadonlyArray<BatchRow>
+  readonly uploads: ReadonlyArray<UploadRow>
+  readonly overload: OverloadRow
+  readonly thresholds: ReadonlyArray<Threshold>
+}
+
 /** The sections of `results.json`; a benchmark that has not been run has none. */
 export interface Results {
   readonly enroll?: EnrollSection
@@ -200,6 +290,7 @@ export interface Results {
   readonly bulk?: BulkSection
   readonly memory?: MemorySection
   readonly simulator?: SimulatorSection
+  readonly proxy?: ProxySection
 }
 
 /** The machine that this runs on. */
@@ -244,7 +335,7 @@ const read = (file: URL): Results => {
 
 /** Puts new sections into the file in the place of old ones; the others stay. */
 export const keep = (file: URL, sections: Results): void => {
-  const { bulk, enroll, memory, simulator, start } = { ...read(file), ...sections }
+  const { bulk, enroll, memory, proxy, simulator, start } = { ...read(file), ...sections }
   writeFileSync(
     file,
     toJson({
@@ -252,7 +343,8 @@ export const keep = (file: URL, sections: Results): void => {
       ...(start === undefined ? {} : { start }),
       ...(bulk === undefined ? {} : { bulk }),
       ...(memory === undefined ? {} : { memory }),
-      ...(simulator === undefined ? {} : { simulator })
+      ...(simulator === undefined ? {} : { simulator }),
+      ...(proxy === undefined ? {} : { proxy })
     })
   )
 }

@@ -68,6 +68,12 @@ const statusOf = (pid: number | undefined): string => {
   }
 }
 
+/** The memory of a running process in megabytes: its kernel's own high-water mark, and what is resident now. */
+export const memory = (pid: number): { readonly peakMegabytes: number; readonly residentMegabytes: number } => {
+  const status = statusOf(pid)
+  return { peakMegabytes: megabytes(status, "VmHWM") ?? 0, residentMegabytes: megabytes(status, "VmRSS") ?? 0 }
+}
+
 /** Runs Node with these arguments to its end. */
 export const run = async (args: ReadonlyArray<string>, { cwd, env }: Surroundings): Promise<Ran> => {
   needLinux()

@@ -29,11 +29,11 @@ export const till = { username: "bench.till", password: "bench-password" } as co
 const passwordMd5 = createHash("md5").update(till.password).digest("hex")
 
 /** The headers that every contender sends; the upstream refuses a call without them. */
-export const headers = {
+export const headers: { readonly Authorization: string; readonly Accept: string; readonly "Content-Type": string } = {
   Authorization: `Basic ${Buffer.from(`${till.username}:${passwordMd5}`).toString("base64")}`,
   Accept: "application/json",
   "Content-Type": "application/json"
-} as const
+}
 
 /** What stands in front of an operation's path. */
 export const basePath = "/api_gateway/intouch-api-v3/v3.1"

@@ -26,6 +26,15 @@ switch (role) {
   case "crowd":
     await (await import("./simulator/Crowd.js")).main(rest)
     break
+  case "forwarding":
+    await (await import("./proxy/Forwarding.js")).main(rest)
+    break
+  case "proxy-load":
+    await (await import("./proxy/Load.js")).main(rest)
+    break
+  case "proxy-flood":
+    await (await import("./proxy/Flood.js")).main(rest)
+    break
   default:
     process.exitCode = await (await import("./Bench.js")).main(process.argv.slice(2))
 }

@@ -29,7 +29,11 @@ const abandonedWithin = (waitMillis: number, abandon: Effect.Effect<void> | null
   return abandon === null ? waited : Effect.raceFirst(Effect.as(abandon, true), waited)
 }
 
-const afterFailure = <A, E extends Disposition.Classified>(
+/**
+ * Everything after a first attempt that failed, which was begun at `startedMillis`: for whoever makes that one by other means.
+ * {@link run} is both.
+ */
+export const afterFailure = <A, E extends Disposition.Classified>(
   policy: RetryPolicy.Service,
   first: E,
   startedMillis: number,

@@ -1,9 +1,11 @@
-import type { Transport } from "@milepost/core/Transport"
+import { make, type Response, Transport } from "@milepost/core/Transport"
+import type { TransportError } from "@milepost/core/TransportError"
 import { describe, expect, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { createRequire } from "node:module"
 import type * as Tls from "node:tls"
@@ -14,6 +16,13 @@ import * as Upstreams from "../test/upstreams.js"
 import * as UndiciTransport from "./UndiciTransport.js"
 
 TransportSuite("UndiciTransport", UndiciTransport.layer, { isPortable: false })
+
+/** Calls without a fiber wherever that can be. */
+const withoutFibers = (connection: Parameters<typeof UndiciTransport.make>[0]): Layer.Layer<Transport> =>
+  Layer.scoped(Transport, Effect.map(UndiciTransport.make(connection), ({ begin, send }) =>
+    begin === null ? make(send) : make((request) => Effect.async<Response, TransportError>((resume) => begin(request, resume)))))
+
+TransportSuite("UndiciTransport without fibers", withoutFibers, { isPortable: false, isInterruptible: false })
 
 /** Holds every request until it is let go. */
 const holding = Effect.gen(function*() {

@@ -4,19 +4,21 @@
  * One `Effect.async` a call, one handler object, one timer. No pipelining: a reset would leave the fate of every call on
  * the connection unknown. No redirect is followed and nothing is sent twice, except once more after a 401 over OAuth.
  */
-import { type Response, type Service, Transport } from "@milepost/core/Transport"
+import { type Response, Transport } from "@milepost/core/Transport"
 import type { TransportError } from "@milepost/core/TransportError"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { type Dispatcher, Pool } from "undici"
 import * as BaseUrl from "./BaseUrl.js"
 import type { Connection } from "./Connection.js"
+import type { Direct } from "./Direct.js"
 import * as caller from "./internal/caller.js"
-import { announcesTooMuch, answer, type Exchange, type Outgoing } from "./internal/exchange.js"
+import { announcesTooMuch, answer, type Begin, type Exchange, type Outgoing } from "./internal/exchange.js"
 import * as failures from "./internal/failures.js"
 
-type Resume = (effect: Effect.Effect<Response, TransportError>) => void
+type Ended = (exit: Exit.Exit<Response, TransportError>) => void
 
 type ResponseHeaders = Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
 
@@ -39,27 +41,27 @@ class Call implements Dispatcher.DispatchHandler {
   private chunks: Array<Buffer> = []
   private bytes = 0
   private timer: NodeJS.Timeout | undefined = undefined
-  private resume: Resume | undefined = undefined
+  private ended: Ended | undefined = undefined
 
   constructor(private readonly outgoing: Outgoing, private readonly where: string) {}
 
-  start(pool: Pool, resume: Resume): void {
+  start(pool: Pool, ended: Ended): void {
     const { body, headers, method, path, timeoutMillis } = this.outgoing
-    this.resume = resume
+    this.ended = ended
     this.timer = setTimeout(onTimeout, timeoutMillis, this)
     pool.dispatch({ path, method, body, headers: headers as Array<string> }, this)
   }
 
   /** Ends the call for whoever waits for it; what comes later is ignored. */
-  private end(effect: Effect.Effect<Response, TransportError>): void {
+  private end(exit: Exit.Exit<Response, TransportError>): void {
     if (this.isOver) return
     this.isOver = true
     clearTimeout(this.timer)
-    this.resume?.(effect)
+    this.ended?.(exit)
   }
 
   private giveUp(error: TransportError): void {
-    this.end(Effect.fail(error))
+    this.end(Exit.fail(error))
     this.controller?.abort(abandoned)
   }
 
@@ -105,7 +107,7 @@ class Call implements Dispatcher.DispatchHandler {
     const [first] = this.chunks
     // Decoded as a whole, because a character may lie across two chunks.
     const body = first === undefined ? "" : (this.chunks.length === 1 ? first : Buffer.concat(this.chunks)).toString()
-    this.end(Effect.succeed(answer(this.outgoing, this.status, this.headers, body)))
+    this.end(Exit.succeed(answer(this.outgoing, this.status, this.headers, body)))
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
@@ -139,6 +141,8 @@ const exchangeOver = (pool: Pool, where: string): Exchange => (outgoing) =>
     })
   })
 
+const beginOver = (pool: Pool, where: string): Begin => (outgoing, ended) => new Call(outgoing, where).start(pool, ended)
+
 /**
  * A transport over its own pool of connections, which closes with the scope: calls still in flight then end as `NoAnswer`,
  * later ones as `NotSent`, `Closed`.
@@ -157,7 +161,7 @@ const exchangeOver = (pool: Pool, where: string): Exchange => (outgoing) =>
  * })
  * ```
  */
-export const make = (connection: Connection): Effect.Effect<Service, never, Scope.Scope> =>
+export const make = (connection: Connection): Effect.Effect<Direct, never, Scope.Scope> =>
   Effect.gen(function*() {
     const pool = yield* Effect.acquireRelease(
       Effect.sync(() =>
@@ -174,7 +178,7 @@ export const make = (connection: Connection): Effect.Effect<Service, never, Scop
       (pool) => Effect.promise(() => pool.destroy())
     )
     const where = BaseUrl.hostAndPort(connection.baseUrl)
-    return yield* caller.make(connection, exchangeOver(pool, where))
+    return yield* caller.make(connection, exchangeOver(pool, where), beginOver(pool, where))
   })
 
 /** The transport of Node as a layer; see {@link make}. */

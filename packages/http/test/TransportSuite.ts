@@ -30,8 +30,9 @@ const base = "/api_gateway/intouch-api-v3/v3.1"
 export const TransportSuite = (
   name: string,
   layerFor: LayerFor,
-  { isPortable }: { readonly isPortable: boolean }
+  { isInterruptible = true, isPortable }: { readonly isPortable: boolean; readonly isInterruptible?: boolean }
 ): void => {
+  const whereInterruptible = isInterruptible ? it.scopedLive : it.scopedLive.skip
   describe(name, () => {
     describe("on the wire", () => {
       it.scopedLive("sends method, path, body and headers as documented", () =>
@@ -314,7 +315,7 @@ export const TransportSuite = (
           expect(fate(exit)).toBe("NoAnswer/Timeout")
         }))
 
-      it.scopedLive("an interruption: the connection is closed at once and the next call goes through", () =>
+      whereInterruptible("an interruption: the connection is closed at once and the next call goes through", () =>
         Effect.gen(function*() {
           const arrived = yield* Deferred.make<void>()
           const closed = yield* Deferred.make<void>()

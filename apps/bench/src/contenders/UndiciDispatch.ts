@@ -40,19 +40,29 @@ class Handler implements Dispatcher.DispatchHandler {
   }
 }
 
+/** How calls differ from those of the other contenders. */
+export interface Options {
+  readonly headers?: typeof Work.headers | undefined
+  /** Told how long each call took, from when it was begun to when its answer was judged. */
+  readonly took?: ((millis: number) => void) | undefined
+}
+
 /** Opens a pool of as many connections as calls in flight; answers are judged as told. */
-export const openWith = (judge: Judge): Open => (origin) => {
+export const openWith = (judge: Judge, { headers = Work.headers, took }: Options = {}): Open => (origin) => {
   const pool = new Pool(origin, { connections: Work.inFlight })
-  return promises(
-    (call) =>
-      new Promise((resolve, reject) => {
-        pool.dispatch(
-          { method: "POST", path: Work.path(call), headers: Work.headers, body: Work.body(call) },
-          new Handler(judge, call, resolve, reject)
-        )
-      }),
-    () => pool.close()
-  )
+  const enroll = (call: Work.Call): Promise<Work.Ended> =>
+    new Promise((resolve, reject) => {
+      const begun = took === undefined ? 0 : performance.now()
+      const ended = took === undefined ? resolve : (end: Work.Ended): void => {
+        took(performance.now() - begun)
+        resolve(end)
+      }
+      pool.dispatch(
+        { method: "POST", path: Work.path(call), headers, body: Work.body(call) },
+        new Handler(judge, call, ended, reject)
+      )
+    })
+  return promises(enroll, () => pool.close())
 }
 
 /** The same, for an upstream that names the customer it was asked for. */

@@ -144,7 +144,7 @@ export const batch = (
       const ended: Effect.Effect<Outcome.Outcome> = Either.isLeft(read)
         ? Effect.succeed(Outcome.fromInvalidRecord(read.left))
         // Refused in the middle of a batch: that record was not sent, and the others keep their results.
-        : Effect.catchAll(upstream.call(read.right.customerId, send(read.right)), ({ message }) =>
+        : Effect.catchAll(upstream.oneOfMany(read.right.customerId, send(read.right)), ({ message }) =>
           Effect.succeed(Outcome.skipped("unreachable", message)))
       return Effect.map(ended, (outcome) => {
         metrics.ended(org, outcome.outcome)

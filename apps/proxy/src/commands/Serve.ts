@@ -16,6 +16,7 @@ import type { Metrics } from "../operation/Metrics.js"
 import type { Traces } from "../operation/Traces.js"
 import type { Page } from "../page/Page.js"
 import * as Bodies from "../server/Bodies.js"
+import * as Exchange from "../server/Exchange.js"
 import type { Patience } from "../server/Patience.js"
 import * as Server from "../server/Server.js"
 import type { StoreFailed } from "../Store.js"
@@ -53,7 +54,7 @@ export const serve = (
     yield* Effect.catchAll(KeyDesk.open(options.data, keys), ({ message }) => Effect.sync(() => log.write("warn", "no-key-desk", { message })))
     const bodies = yield* Bodies.make(nowMillis)
     const allowance = Allowance.make()
-    const dropIn = yield* DropIn.make({ keys, upstreams, allowance, bodies, metrics, nowMillis })
+    const dropIn = DropIn.make({ keys, upstreams, allowance, bodies, metrics, nowMillis })
     const jobs = yield* Jobs.make({ upstreams, log, ended: metrics.ended, retentionMillis: options.retentionDays * 86_400_000 })
     let isDraining = false
     const native = yield* Native.make({
@@ -74,7 +75,9 @@ export const serve = (
       ...options,
       log,
       handle: (req, res) => {
-        if (!dropIn.handle(req, res) && !options.page.handle(req, res)) native(req, res)
+        if (dropIn.handle(req, res)) return
+        res.setHeader("x-request-id", Exchange.of(req).id)
+        if (!options.page.handle(req, res)) native(req, res)
       }
     })
     return {

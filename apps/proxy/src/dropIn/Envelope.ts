@@ -17,7 +17,8 @@ export interface Answer {
   readonly headers: Readonly<Record<string, string>>
 }
 
-const none: Answer["headers"] = {}
+/** No header fields. */
+export const none: Answer["headers"] = {}
 
 const noticesOf = (notices: ReadonlyArray<Notice>): ReadonlyArray<Notice> | null => notices.length === 0 ? null : notices
 

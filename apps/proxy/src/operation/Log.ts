@@ -19,6 +19,8 @@ export interface Service {
 /** Writes lines. */
 export class Log extends Context.Tag("@milepost/proxy/Log")<Log, Service>() {}
 
+const none: Fields = {}
+
 /** Lines that are written together, once a turn of the event loop. */
 export const make = (options: { readonly sink: (text: string) => void; readonly nowMillis: () => number; readonly later: (flush: () => void) => void }): Service => {
   let held = ""
@@ -27,10 +29,21 @@ export const make = (options: { readonly sink: (text: string) => void; readonly 
     held = ""
     options.sink(text)
   }
+  let at = Number.NaN
+  let time = ""
+  /** Many lines are of the same millisecond. */
+  const timeOf = (millis: number): string => {
+    if (millis !== at) {
+      at = millis
+      time = new Date(millis).toISOString()
+    }
+    return time
+  }
   return {
     write: (level, event, fields) => {
       if (held === "") options.later(flush)
-      held += `${JSON.stringify({ time: new Date(options.nowMillis()).toISOString(), level, event, ...fields })}\n`
+      const rest = JSON.stringify(fields ?? none).slice(1)
+      held += `{"time":"${timeOf(options.nowMillis())}","level":"${level}","event":${JSON.stringify(event)}${rest === "}" ? "" : ","}${rest}\n`
     }
   }
 }

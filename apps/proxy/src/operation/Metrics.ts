@@ -38,16 +38,17 @@ const line = (name: string, labels: Labels, value: number): string =>
 
 const head = (name: string, type: string, help: string): string => `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`
 
-/** Counters by their labels. */
-const family = <A>(make: () => A) => {
+/** Counters by their labels, of which there are three at most; looked up at every request, so that a known one costs no list. */
+const family = <A>(names: ReadonlyArray<string>, make: () => A) => {
   const members = new Map<string, { readonly labels: Labels; readonly value: A }>()
   return {
-    of: (labels: Labels): A => {
-      const key = labels.map(([, value]) => value).join("\u0000")
+    of: (first: string, second: string | number = "", third = ""): A => {
+      const key = `${first}\u0000${second}\u0000${third}`
       const known = members.get(key)
       if (known !== undefined) return known.value
       const value = make()
-      members.set(key, { labels, value })
+      const values = [first, second, third]
+      members.set(key, { labels: names.map((name, at) => [name, values[at] ?? ""] as const), value })
       return value
     },
     all: () => [...members.values()]
@@ -80,30 +81,30 @@ const gauges: ReadonlyArray<readonly [name: string, help: string, of: (gate: Gat
 /** Nothing counted yet. */
 export const make = (): Metrics => {
   const counter = () => ({ count: 0 })
-  const requests = family(counter)
-  const requestSeconds = family(histogram)
-  const calls = family(counter)
-  const callSeconds = family(histogram)
-  const outcomes = family(counter)
-  const refusals = family(counter)
+  const requests = family(["route", "status"], counter)
+  const requestSeconds = family(["route"], histogram)
+  const calls = family(["org", "operation", "status"], counter)
+  const callSeconds = family(["org", "operation"], histogram)
+  const outcomes = family(["org", "outcome"], counter)
+  const refusals = family(["org", "reason"], counter)
   const counters = (name: string, help: string, all: ReturnType<typeof family<{ count: number }>>): string =>
     head(name, "counter", help) + all.all().map(({ labels, value }) => line(name, labels, value.count)).join("")
   const histograms = (name: string, help: string, all: ReturnType<typeof family<Histogram>>): string =>
     head(name, "histogram", help) + all.all().map(({ labels, value }) => histogramLines(name, labels, value)).join("")
   return {
     answered: (route, status, took) => {
-      requests.of([["route", route], ["status", status]]).count += 1
-      observe(requestSeconds.of([["route", route]]), took / 1000)
+      requests.of(route, status).count += 1
+      observe(requestSeconds.of(route), took / 1000)
     },
     called: (org, operation, status, took) => {
-      calls.of([["org", org], ["operation", operation], ["status", status]]).count += 1
-      observe(callSeconds.of([["org", org], ["operation", operation]]), took / 1000)
+      calls.of(org, operation, status).count += 1
+      observe(callSeconds.of(org, operation), took / 1000)
     },
     ended: (org, outcome, records = 1) => {
-      if (records > 0) outcomes.of([["org", org], ["outcome", outcome]]).count += records
+      if (records > 0) outcomes.of(org, outcome).count += records
     },
     refused: (org, reason) => {
-      refusals.of([["org", org], ["reason", reason]]).count += 1
+      refusals.of(org, reason).count += 1
     },
     render: ({ jobs, upstreams }) => {
       const gates = upstreams.all().map((upstream) => [upstream.org().id, upstream.gate.snapshot()] as const)

@@ -42,6 +42,14 @@ export const parentOf = (header: unknown): Tracer.ExternalSpan | null => {
   return Tracer.externalSpan({ traceId, spanId, sampled: (Number.parseInt(flags, 16) & 1) === 1 })
 }
 
+/** A span as its children are told of it. */
+export const contextOf = ({ spanId, traceId }: Tracer.Span): string => `00-${traceId}-${spanId}-01`
+
+/** The span that a call is made below: where it runs, or as the request tells, where it does not run in a fiber of its own. */
+const parentSpan = ({ traceparent }: Transport.Request): Effect.Effect<Option.Option<Tracer.AnySpan>> =>
+  Effect.map(Effect.serviceOption(Tracer.ParentSpan), (here) =>
+    Option.orElse(here, () => Option.filter(Option.fromNullable(parentOf(traceparent)), ({ sampled }) => sampled)))
+
 /** Runs below a span, if there is one. */
 export const within = <A, E, R>(span: Tracer.Span | null, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   span === null ? effect : Effect.provideService(effect, Tracer.ParentSpan, span) as Effect.Effect<A, E, R>
@@ -70,12 +78,12 @@ export const make = (tracer: Tracer.Tracer, nowNanos: () => bigint): Traces => {
     },
     traced: (inner) =>
       Transport.make((request) =>
-        Effect.flatMap(Effect.serviceOption(Tracer.ParentSpan), (parent) => {
+        Effect.flatMap(parentSpan(request), (parent) => {
           if (Option.isNone(parent)) return inner.send(request)
           const call = span(`milepost.${request.operation}`, parent, "client")
           call.attribute("http.request.method", request.method)
           call.attribute("milepost.operation", request.operation)
-          return Effect.onExit(inner.send({ ...request, traceparent: `00-${call.traceId}-${call.spanId}-01` }), (exit) =>
+          return Effect.onExit(inner.send({ ...request, traceparent: contextOf(call) }), (exit) =>
             Effect.sync(() => {
               if (Exit.isSuccess(exit)) {
                 const { requestId, status } = exit.value

@@ -1,6 +1,7 @@
 /** Reads small bodies as a whole, within a size and a time: a client that sends too much or too slowly is cut off. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { isUtf8 } from "node:buffer"
 import type { IncomingMessage } from "node:http"
 
 /** What became of a body. */
@@ -21,14 +22,12 @@ export interface Bodies {
 const patienceMillis = 10_000
 const sweepMillis = 1_000
 
-const decoder = new TextDecoder("utf-8", { fatal: true })
+const byteOrderMark = 0xfeff
 
-const decoded = (bytes: Uint8Array): Body => {
-  try {
-    return { _tag: "Whole", text: decoder.decode(bytes) }
-  } catch {
-    return { _tag: "NotUtf8" }
-  }
+const decoded = (bytes: Buffer): Body => {
+  if (!isUtf8(bytes)) return { _tag: "NotUtf8" }
+  const text = bytes.toString()
+  return { _tag: "Whole", text: text.charCodeAt(0) === byteOrderMark ? text.slice(1) : text }
 }
 
 /** A reader; one timer looks after all bodies that are on their way. */

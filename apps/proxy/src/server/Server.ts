@@ -18,7 +18,7 @@ import * as Exchange from "./Exchange.js"
 export interface Options {
   readonly host: string
   readonly port: number
-  /** Answers a request; the exchange has begun. */
+  /** Answers a request, and names its exchange in `X-Request-Id`; the exchange has begun. */
   readonly handle: (req: Http.IncomingMessage, res: Http.ServerResponse) => void
   readonly log: Log
   readonly metrics: Metrics
@@ -85,7 +85,6 @@ export const serve = (options: Options): Effect.Effect<Serving, CannotListen, Sc
       const exchange = Exchange.begin(req, nextId, nowMillis())
       if (traces !== null) exchange.span = traces.begin(req)
       inFlight += 1
-      res.setHeader("x-request-id", exchange.id)
       res.on("close", () => {
         inFlight -= 1
         if (!req.complete && !req.destroyed) setTimeout(() => req.complete || req.socket.destroy(), lingerMillis).unref()
@@ -107,7 +106,7 @@ export const serve = (options: Options): Effect.Effect<Serving, CannotListen, Sc
       })
       if (isDraining && !alwaysAnswered.has(req.url ?? "")) {
         req.resume()
-        res.writeHead(503, { "content-type": "application/problem+json", "retry-after": "5", connection: "close" })
+        res.writeHead(503, { "content-type": "application/problem+json", "retry-after": "5", "x-request-id": exchange.id, connection: "close" })
         res.end(draining)
         return
       }

@@ -54,6 +54,49 @@ describe("Gate", () => {
       for (let index = 0; index < 5; index++) yield* reply(index)
     }))
 
+  it.effect("records of a batch go behind people and before jobs, and calls without a fiber are people's", () =>
+    Effect.gen(function*() {
+      const { customers, reply, transport } = scripted()
+      const gate = yield* made(transport, { callsPerSecond: null, concurrency: 1 })
+      yield* Effect.fork(gate.interactive.send(request(1)))
+      yield* settle
+      yield* Effect.fork(gate.job().transport.send(request(31)))
+      yield* Effect.fork(gate.batch.send(request(21)))
+      yield* settle
+      const ended: Array<string> = []
+      gate.begin(request(2), ({ _tag }) => ended.push(_tag))
+      const takeBack = gate.begin(request(3), ({ _tag }) => ended.push(_tag))
+      assert.deepInclude(gate.snapshot(), { waitingInteractive: 3, waitingJobs: 1 })
+      assert.isTrue(takeBack())
+      assert.isFalse(takeBack())
+      for (let index = 0; index < 4; index++) {
+        yield* reply(index)
+        yield* settle
+      }
+      assert.deepStrictEqual(customers(), [1, 2, 21, 31])
+      assert.deepStrictEqual(ended, ["Success"])
+      assert.deepInclude(gate.snapshot(), { inFlight: 0, waitingInteractive: 0, waitingJobs: 0 })
+    }))
+
+  it.effect("is overrun when a queue stands for seconds, and not by a burst", () =>
+    Effect.gen(function*() {
+      const { reply, transport } = scripted()
+      const gate = yield* made(transport, { callsPerSecond: null, concurrency: 1 })
+      const overrun: Array<boolean> = []
+      let come = 0
+      for (let tenth = 0; tenth < 40; tenth++) {
+        for (let each = 0; each < 2; each++) if (!gate.isOverrun()) gate.begin(request(++come), () => undefined)
+        yield* settle
+        yield* reply(tenth)
+        yield* settle
+        yield* TestClock.adjust("100 millis")
+        overrun.push(gate.isOverrun())
+      }
+      assert.isFalse(overrun.slice(0, 19).includes(true))
+      assert.isTrue(overrun.slice(20).includes(true))
+      assert.isAtMost(gate.snapshot().waitingInteractive, 24)
+    }))
+
   it.effect("interactive calls go before those of jobs, and jobs take turns", () =>
     Effect.gen(function*() {
       const { customers, reply, transport } = scripted()

@@ -11,9 +11,14 @@ import * as Concurrency from "@milepost/engine/Concurrency"
 import * as Learning from "@milepost/engine/Gate"
 import * as Outage from "@milepost/engine/Outage"
 import * as Pace from "@milepost/engine/Pace"
+import type { Direct } from "@milepost/http/Direct"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Runtime from "effect/Runtime"
+import * as Crowd from "./Crowd.js"
+
+/** How an organisation is reached: the port, and the way without a fiber where there is one. */
+export type Inner = Transport.Service & Partial<Direct>
 
 /** How fast an organisation is called. */
 export interface Limits {
@@ -45,6 +50,9 @@ export interface Snapshot {
   readonly breaker: Breaker | null
 }
 
+/** What became of a call. */
+export type Ended = (exit: Exit.Exit<Transport.Response, TransportError>) => void
+
 /** Told of every call that came back. */
 export type Watch = (request: Transport.Request, exit: Exit.Exit<Transport.Response, TransportError>, tookMillis: number) => void
 
@@ -59,15 +67,27 @@ export interface JobCalls {
 export interface Gate {
   /** For callers who wait for the answer. */
   readonly interactive: Transport.Service
+  /** For those who wait for the answers to many at once: behind the others, and before jobs. */
+  readonly batch: Transport.Service
+  /**
+   * The same without a fiber, which costs more than all else here. Calls back once, at the earliest before it returns. Returns
+   * how to take the call back: `true` where it had not left, and then nobody is called back.
+   */
+  readonly begin: (request: Transport.Request, ended: Ended) => () => boolean
   /** For a job: behind interactive calls, and as often as every other job. */
   readonly job: () => JobCalls
   /** How long an interactive call that came now would wait at least, in milliseconds. */
   readonly expectedWaitMillis: () => number
+  /**
+   * Whether few of the last seconds found a place, and half as many wait now as there are places: whoever comes now would wait
+   * for half as long as his call takes, and so would everybody after him. He is counted as one who came.
+   */
+  readonly isOverrun: () => boolean
   /** Why a call that came now would not leave, and in how many milliseconds one may: while the upstream is down. */
   readonly closed: () => { readonly why: string; readonly retryAfterMillis: number } | null
   readonly snapshot: () => Snapshot
   /** Goes on with another transport, and with other limits where those have changed; calls in flight are left alone. */
-  readonly replace: (inner: Transport.Service, limits: Limits) => void
+  readonly replace: (inner: Inner, limits: Limits) => void
 }
 
 /** Somebody who makes calls, and those of them that wait. */
@@ -80,11 +100,14 @@ interface Waiting {
   readonly source: Source
   readonly sinceMillis: number
   readonly deadlineMillis: number
-  readonly request: Transport.Request
-  readonly resume: (effect: Effect.Effect<Transport.Response, TransportError>) => void
+  /** It has a place and its turn. */
+  readonly leave: (call: Waiting, place: Concurrency.Concurrency) => void
+  readonly fail: (error: TransportError) => void
   /** Where it has a place, while it has its turn and has not left yet. */
   place: Concurrency.Concurrency | null
 }
+
+const tooLateToTakeBack = (): boolean => false
 
 const stopped = new NotSent({ reason: "Closed", message: "the job stopped before this call's turn" })
 
@@ -94,6 +117,9 @@ const tooLate = (millis: number): NotSent =>
 /** While somebody waits, that often it is looked who has waited too long. */
 const sweepMillis = 1_000
 
+/** So many may wait however few places there are. */
+const fewestWaiting = 8
+
 /** Between two calls to an upstream that nobody has ever reached. */
 const unreachedMillis = 5_000
 
@@ -102,7 +128,7 @@ const longestRefusedMillis = 3_600_000
 
 /** A gate that nobody has passed yet. */
 export const make = (options: {
-  readonly inner: Transport.Service
+  readonly inner: Inner
   readonly limits: Limits
   readonly watch: Watch
 }): Effect.Effect<Gate> =>
@@ -120,6 +146,9 @@ export const make = (options: {
     let isTimed = false
 
     const interactive: Source = { waiting: new Set(), isClosed: false }
+    const batch: Source = { waiting: new Set(), isClosed: false }
+    const isJob = (source: Source): boolean => source !== interactive && source !== batch
+    const crowd = Crowd.make()
     /** Jobs of which a call waits, the next one first. */
     const jobs = new Set<Source>()
     let waitingJobs = 0
@@ -148,10 +177,20 @@ export const make = (options: {
       return true
     }
 
+    /** `false` where it does not wait any more. */
+    const forget = (call: Waiting): boolean => {
+      if (!call.source.waiting.delete(call)) return false
+      if (isJob(call.source)) {
+        waitingJobs -= 1
+        if (call.source.waiting.size === 0) jobs.delete(call.source)
+      }
+      return true
+    }
+
     const next = (): Waiting | undefined => {
-      const first = interactive.waiting.values().next().value
+      const first = interactive.waiting.values().next().value ?? batch.waiting.values().next().value
       if (first !== undefined) {
-        interactive.waiting.delete(first)
+        forget(first)
         return first
       }
       const source = jobs.values().next().value
@@ -165,19 +204,15 @@ export const make = (options: {
       return call
     }
 
-    const forget = (call: Waiting): void => {
-      if (!call.source.waiting.delete(call) || call.source === interactive) return
-      waitingJobs -= 1
-      if (call.source.waiting.size === 0) jobs.delete(call.source)
-    }
+    const isAnybodyWaiting = (): boolean => interactive.waiting.size > 0 || batch.waiting.size > 0 || jobs.size > 0
 
-    const isAnybodyWaiting = (): boolean => interactive.waiting.size > 0 || jobs.size > 0
+    const people = (): ReadonlyArray<Waiting> => [...interactive.waiting, ...batch.waiting]
 
     const sweep = (at: number): void => {
-      for (const call of interactive.waiting) {
+      for (const call of people()) {
         if (call.deadlineMillis > at) continue
         forget(call)
-        call.resume(Effect.fail(tooLate(at - call.sinceMillis)))
+        call.fail(tooLate(at - call.sinceMillis))
       }
     }
 
@@ -186,14 +221,7 @@ export const make = (options: {
       while (isAnybodyWaiting() && takePlace(at)) {
         const call = next()
         if (call === undefined) return
-        const place = concurrency
-        call.place = place
-        call.resume(Effect.suspend(() => {
-          call.place = null
-          const sent = now()
-          const left = call.deadlineMillis - sent
-          return go(Number.isFinite(left) ? { ...call.request, timeoutMillis: left } : call.request, sent, place)
-        }))
+        call.leave(call, concurrency)
       }
       if (isTimed || !isAnybodyWaiting()) return
       isTimed = true
@@ -209,9 +237,9 @@ export const make = (options: {
     const trip = (everyMillis: number, why: string, at: number): void => {
       breaker = { why, sinceMillis: breaker?.sinceMillis ?? at }
       pace.crawl(everyMillis, why)
-      for (const call of interactive.waiting) {
+      for (const call of people()) {
         forget(call)
-        call.resume(Effect.fail(new NotSent({ reason: "Closed", message: `the upstream is taken for down (${why}); the call was not sent` })))
+        call.fail(new NotSent({ reason: "Closed", message: `the upstream is taken for down (${why}); the call was not sent` }))
       }
     }
 
@@ -227,50 +255,107 @@ export const make = (options: {
       }
     }
 
+    /** A call that had a place came back: teaches everybody who learns, and lets the next one go. */
+    const ended = (
+      request: Transport.Request,
+      sent: number,
+      place: Concurrency.Concurrency,
+      exit: Exit.Exit<Transport.Response, TransportError>
+    ): void => {
+      const at = now()
+      Learning.learn({ concurrency: place, pace }, exit, sent, at)
+      watch(exit, request.customerId, at)
+      options.watch(request, exit, at - sent)
+      place.release()
+      if (isAnybodyWaiting()) pump()
+    }
+
     /** With a place and a turn. A call that has left is not interrupted, or nobody would know what became of it. */
     const go = (
       request: Transport.Request,
       sent: number,
       place: Concurrency.Concurrency
     ): Effect.Effect<Transport.Response, TransportError> => {
-      const taught = { concurrency: place, pace }
-      const ended = (exit: Exit.Exit<Transport.Response, TransportError>) => {
-        const at = now()
-        Learning.learn(taught, exit, sent, at)
-        watch(exit, request.customerId, at)
-        options.watch(request, exit, at - sent)
-        place.release()
-        if (isAnybodyWaiting()) pump()
+      const back = (exit: Exit.Exit<Transport.Response, TransportError>) => {
+        ended(request, sent, place, exit)
         return exit
       }
       return Effect.uninterruptible(Effect.matchCauseEffect(inner.send(request), {
-        onFailure: (cause) => ended(Exit.failCause(cause)),
-        onSuccess: (response) => ended(Exit.succeed(response))
+        onFailure: (cause) => back(Exit.failCause(cause)),
+        onSuccess: (response) => back(Exit.succeed(response))
       }))
+    }
+
+    /** What is left of a call's time when it leaves. */
+    const inTime = (request: Transport.Request, { deadlineMillis }: Waiting, sent: number): Transport.Request =>
+      Number.isFinite(deadlineMillis) ? { ...request, timeoutMillis: deadlineMillis - sent } : request
+
+    const queue = (source: Source, request: Transport.Request, at: number, waiting: Pick<Waiting, "fail" | "leave">): Waiting => {
+      const patience = isJob(source) ? Number.POSITIVE_INFINITY : request.timeoutMillis ?? Number.POSITIVE_INFINITY
+      const call: Waiting = { ...waiting, source, sinceMillis: at, deadlineMillis: at + patience, place: null }
+      source.waiting.add(call)
+      if (isJob(source)) {
+        waitingJobs += 1
+        jobs.add(source)
+      }
+      pump()
+      return call
     }
 
     const wait = (source: Source, request: Transport.Request, at: number): Effect.Effect<Transport.Response, TransportError> =>
       Effect.async((resume) => {
-        const patience = source === interactive ? request.timeoutMillis ?? Number.POSITIVE_INFINITY : Number.POSITIVE_INFINITY
-        const call: Waiting = { source, sinceMillis: at, deadlineMillis: at + patience, request, resume, place: null }
-        source.waiting.add(call)
-        if (source !== interactive) {
-          waitingJobs += 1
-          jobs.add(source)
-        }
-        pump()
+        const call = queue(source, request, at, {
+          fail: (error) => resume(Effect.fail(error)),
+          leave: (call, place) => {
+            call.place = place
+            resume(Effect.suspend(() => {
+              call.place = null
+              const sent = now()
+              return go(inTime(request, call, sent), sent, place)
+            }))
+          }
+        })
         return Effect.sync(() => {
-          if (call.place === null) return forget(call)
+          if (call.place === null) return void forget(call)
           call.place.release()
           pump()
         })
       })
 
+    /** {@link go} without a fiber, where the transport can. */
+    const goDirectly = (request: Transport.Request, sent: number, place: Concurrency.Concurrency, then: Ended): void => {
+      if (inner.begin == null) return void run(Effect.map(Effect.exit(go(request, sent, place)), then))
+      inner.begin(request, (exit) => {
+        ended(request, sent, place, exit)
+        then(exit)
+      })
+    }
+
+    const begin: Gate["begin"] = (request, then) => {
+      const at = now()
+      const isFree = !isAnybodyWaiting() && takePlace(at)
+      crowd.came(isFree, at)
+      if (isFree) {
+        goDirectly(request, at, concurrency, then)
+        return tooLateToTakeBack
+      }
+      const call = queue(interactive, request, at, {
+        fail: (error) => then(Exit.fail(error)),
+        leave: (call, place) => {
+          const sent = now()
+          goDirectly(inTime(request, call, sent), sent, place, then)
+        }
+      })
+      return () => forget(call)
+    }
+
     const send = (source: Source) => (request: Transport.Request): Effect.Effect<Transport.Response, TransportError> =>
       Effect.suspend(() => {
         if (source.isClosed) return Effect.fail(stopped)
         const at = now()
-        return !isAnybodyWaiting() && takePlace(at) ? go(request, at, concurrency) : wait(source, request, at)
+        const isFree = !isAnybodyWaiting() && takePlace(at)
+        if (source === interactive) crowd.came(isFree, at)
+        return isFree ? go(request, at, concurrency) : wait(source, request, at)
       })
 
     /** A 429 is the organisation's, not the job's: the call was not executed, and goes again when calls may go. */
@@ -282,6 +367,8 @@ export const make = (options: {
 
     return {
       interactive: Transport.make(send(interactive)),
+      batch: Transport.make(send(batch)),
+      begin,
       job: () => {
         const source: Source = { waiting: new Set(), isClosed: false }
         return {
@@ -290,7 +377,7 @@ export const make = (options: {
             source.isClosed = true
             for (const call of source.waiting) {
               forget(call)
-              call.resume(Effect.fail(stopped))
+              call.fail(stopped)
             }
           }
         }
@@ -301,6 +388,13 @@ export const make = (options: {
         const rate = pace.rate()
         return paused + (rate === null ? 0 : interactive.waiting.size * 1000 / rate)
       },
+      isOverrun: () => {
+        if (interactive.waiting.size < Math.max(fewestWaiting, concurrency.limit() / 2)) return false
+        const at = now()
+        if (!crowd.isStanding(at)) return false
+        crowd.came(false, at)
+        return true
+      },
       closed: () => {
         if (breaker === null) return null
         const at = now()
@@ -310,7 +404,7 @@ export const make = (options: {
       snapshot: () => ({
         inFlight: concurrency.inFlight(),
         places: concurrency.limit(),
-        waitingInteractive: interactive.waiting.size,
+        waitingInteractive: interactive.waiting.size + batch.waiting.size,
         waitingJobs,
         callsPerSecond: pace.rate() ?? pace.learnt(),
         turnsLeft: turnsLeft(now()),

@@ -2,10 +2,19 @@
  * One organisation's upstream as callers meet it: programs run over its gate, one at a time for each customer, or are
  * refused at once where they would wait too long.
  */
+import * as Attempts from "@milepost/core/Attempts"
+import * as Disposition from "@milepost/core/Disposition"
 import * as RetryPolicy from "@milepost/core/RetryPolicy"
 import * as Transport from "@milepost/core/Transport"
+import type { TransportError } from "@milepost/core/TransportError"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Runtime from "effect/Runtime"
 import * as Gate from "./Gate.js"
 import type { Org } from "./Org.js"
 import * as Turnstile from "./Turnstile.js"
@@ -28,6 +37,17 @@ export interface Upstream {
     customerId: number,
     program: Effect.Effect<A, E, Transport.Transport>
   ) => Effect.Effect<A, Busy | E>
+  /** The same for one of many whose caller waits for all of them: it goes behind whoever waits for one. */
+  readonly oneOfMany: Upstream["call"]
+  /**
+   * One call with its retries, which calls back once, at the earliest before it returns; what `call` does for a program, but
+   * without a fiber as long as nobody waits for the same customer and nothing fails. Returns how to give it up, which holds back what has not left.
+   */
+  readonly attempt: <A, E extends Disposition.Classified>(
+    request: Transport.Request,
+    judge: (response: Transport.Response) => Either.Either<A, E>,
+    then: (attempted: Attempts.Attempted<A, E | TransportError>) => void
+  ) => Busy | (() => void)
   /** Why a program that came now would not be begun; `null` where it would. */
   readonly refusal: () => Busy | null
   /** The calls of a job, in turn with those of everybody else for the same customer. */
@@ -35,7 +55,7 @@ export interface Upstream {
   /** How many programs are inside, waiting or at work. */
   readonly inside: () => number
   /** Goes on with other settings of the same organisation. */
-  readonly replace: (org: Org, inner: Transport.Service) => void
+  readonly replace: (org: Org, inner: Gate.Inner) => void
 }
 
 /** What an interactive caller waits for at most, retries included. */
@@ -53,18 +73,25 @@ const busy = (reason: Busy["reason"], message: string, retryAfterMillis: number)
 /** An upstream over a transport; `queue` programs are let in at most. */
 export const make = (options: {
   readonly org: Org
-  readonly inner: Transport.Service
+  readonly inner: Gate.Inner
   readonly queue: number
   readonly watch: Gate.Watch
 }): Effect.Effect<Upstream> =>
-  Effect.map(Gate.make({ inner: options.inner, limits: options.org.limits, watch: options.watch }), (gate) => {
+  Effect.gen(function*() {
+    const gate = yield* Gate.make({ inner: options.inner, limits: options.org.limits, watch: options.watch })
+    const clock = yield* Effect.clock
+    const fork = Runtime.runFork(yield* Effect.runtime<never>())
     const turnstile = Turnstile.make()
-    const context = Context.make(Transport.Transport, gate.interactive).pipe(Context.add(RetryPolicy.RetryPolicy, policy()))
+    const retries = policy()
+    const over = (transport: Transport.Service) =>
+      Context.make(Transport.Transport, transport).pipe(Context.add(RetryPolicy.RetryPolicy, retries))
+    const interactive = over(gate.interactive)
+    const batch = over(gate.batch)
     let { org } = options
     let inside = 0
 
-    /** Why somebody who comes now is not let in; `null` where he is. */
-    const refusal = (): Busy | null => {
+    /** Why somebody who comes now is not let in, however long he may wait; `null` where he is. */
+    const shut = (): Busy | null => {
       const down = gate.closed()
       if (down !== null) {
         return busy("Down", `The upstream of organisation ${org.id} is taken for down: ${down.why}. The call was not sent.`, down.retryAfterMillis)
@@ -78,23 +105,83 @@ export const make = (options: {
         : null
     }
 
+    /** The same of somebody who waits for one call: under a load that does not end he is told so at once. */
+    const refusal = (): Busy | null =>
+      shut() ?? (gate.isOverrun() ? busy("Queue", `More calls to organisation ${org.id} come than its upstream answers. The call was not sent.`, 1_000) : null)
+
+    const through = (refusal: () => Busy | null, context: typeof interactive): Upstream["call"] => (customerId, program) =>
+      Effect.suspend((): Effect.Effect<Effect.Effect.Success<typeof program>, Busy | Effect.Effect.Error<typeof program>> => {
+        const refused = refusal()
+        if (refused !== null) return Effect.fail(refused)
+        inside += 1
+        return Effect.ensuring(
+          Turnstile.through(turnstile, customerId, Effect.provide(program, context)),
+          Effect.sync(() => {
+            inside -= 1
+          })
+        )
+      })
+
     return {
       org: () => org,
       gate,
       inside: () => inside,
       refusal,
-      call: <A, E>(customerId: number, program: Effect.Effect<A, E, Transport.Transport>) =>
-        Effect.suspend((): Effect.Effect<A, Busy | E> => {
-          const refused = refusal()
-          if (refused !== null) return Effect.fail(refused)
-          inside += 1
-          return Effect.ensuring(
-            Turnstile.through(turnstile, customerId, Effect.provide(program, context)),
+      call: through(refusal, interactive),
+      oneOfMany: through(shut, batch),
+      attempt: <A, E extends Disposition.Classified>(
+        request: Transport.Request,
+        judge: (response: Transport.Response) => Either.Either<A, E>,
+        then: (attempted: Attempts.Attempted<A, E | TransportError>) => void
+      ) => {
+        const refused = refusal()
+        if (refused !== null) return refused
+        const { customerId } = request
+        const startedMillis = clock.unsafeCurrentTimeMillis()
+        let fiber: Fiber.RuntimeFiber<unknown> | null = null
+        let takeBack: (() => boolean) | null = null
+        let isGivenUp = false
+        inside += 1
+
+        const once = (timeoutMillis: number): Effect.Effect<A, E | TransportError> =>
+          Effect.flatMap(gate.interactive.send({ ...request, timeoutMillis }), judge)
+
+        const inFiber = (attempted: Effect.Effect<Attempts.Attempted<A, E | TransportError>>, leave: () => void): void => {
+          fiber = fork(Effect.onExit(attempted, (exit) =>
             Effect.sync(() => {
-              inside -= 1
-            })
-          )
-        }),
+              leave()
+              if (Exit.isSuccess(exit)) then(exit.value)
+            })))
+        }
+        const leave = (): void => {
+          inside -= 1
+          turnstile.leave(customerId)
+        }
+        const back = (exit: Exit.Exit<Transport.Response, TransportError>): void => {
+          const cause = Exit.isFailure(exit) ? Cause.failureOrCause(exit.cause) : null
+          if (cause !== null && Either.isRight(cause)) return inFiber(Effect.failCause(cause.right), leave)
+          const result: Either.Either<A, E | TransportError> = Exit.isSuccess(exit) ? judge(exit.value) : Either.left(cause?.left as TransportError)
+          if (Either.isRight(result)) retries.budget?.earn()
+          else if (Disposition.isRetryable(result.left) && !isGivenUp) {
+            return inFiber(Attempts.afterFailure(retries, result.left, startedMillis, once), leave)
+          }
+          leave()
+          then({ result, attempts: 1, afterAmbiguousAttempt: false })
+        }
+
+        if (turnstile.tryEnter(customerId)) takeBack = gate.begin({ ...request, timeoutMillis: retries.deadlineMillis }, back)
+        else {
+          const whole = Effect.provide(Attempts.run((_, timeoutMillis) => once(timeoutMillis)), interactive)
+          inFiber(Turnstile.through(turnstile, customerId, whole), () => {
+            inside -= 1
+          })
+        }
+        return () => {
+          isGivenUp = true
+          if (fiber !== null) fiber.unsafeInterruptAsFork(FiberId.none)
+          else if (takeBack?.() === true) leave()
+        }
+      },
       job: () => {
         const calls = gate.job()
         return {

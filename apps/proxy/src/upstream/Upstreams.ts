@@ -1,5 +1,4 @@
 /** All organisations that this process calls, by id: one upstream each, shared by everything that calls it. */
-import * as Transport from "@milepost/core/Transport"
 import type { Connection } from "@milepost/http/Connection"
 import * as UndiciTransport from "@milepost/http/UndiciTransport"
 import * as Context from "effect/Context"
@@ -39,7 +38,7 @@ export const make = (options: {
   readonly queue: number
   readonly watch: Watch
   /** How an organisation is reached: over sockets, unless a test says otherwise. */
-  readonly connect?: (connection: Connection) => Effect.Effect<Transport.Service, never, Scope.Scope>
+  readonly connect?: (connection: Connection) => Effect.Effect<Gate.Inner, never, Scope.Scope>
 }): Effect.Effect<Service, never, Scope.Scope> =>
   Effect.gen(function*() {
     const connect = options.connect ?? UndiciTransport.make

@@ -15,7 +15,8 @@ import type * as Scope from "effect/Scope"
 import * as BasicAuth from "../BasicAuth.js"
 import type { Connection } from "../Connection.js"
 import * as OAuthToken from "../OAuthToken.js"
-import type { Exchange, Outgoing } from "./exchange.js"
+import type { Direct } from "../Direct.js"
+import type { Begin, Exchange, Outgoing } from "./exchange.js"
 import { scrubber } from "./scrub.js"
 
 /** What every call of one identity carries, and what must not come back. */
@@ -110,8 +111,9 @@ const asNotSent = (error: TransportError): NotSent => {
  */
 export const make = (
   connection: Connection,
-  exchange: Exchange
-): Effect.Effect<Transport.Service, never, Scope.Scope> => {
+  exchange: Exchange,
+  begin: Begin | null = null
+): Effect.Effect<Direct, never, Scope.Scope> => {
   const nextRequestId = requestIds()
 
   const outgoing = (request: Transport.Request, from: Identity, requestId: string, timeoutMillis: number): Outgoing => {
@@ -134,19 +136,23 @@ export const make = (
   const timeoutOf = ({ timeoutMillis }: Transport.Request): number =>
     timeoutMillis === undefined ? connection.timeoutMillis : Math.min(connection.timeoutMillis, Math.max(1, timeoutMillis))
 
-  const checked = (send: Transport.Service["send"]): Transport.Service =>
-    Transport.make((request) =>
-      sendable.test(request.path)
-        ? send(request)
-        : Effect.die(new Error(`${JSON.stringify(request.path.slice(0, 200))} is not a path that can be sent`))
-    )
+  const unsendable = ({ path }: Transport.Request): Error =>
+    new Error(`${JSON.stringify(path.slice(0, 200))} is not a path that can be sent`)
 
-  const overBasic = (credentials: Basic): Transport.Service => {
+  const checked = (send: Transport.Service["send"]): Transport.Service =>
+    Transport.make((request) => sendable.test(request.path) ? send(request) : Effect.die(unsendable(request)))
+
+  const overBasic = (credentials: Basic): Direct => {
     const always = basicIdentity(connection, credentials)
-    // Suspended, so that an effect that is run again is another call, with another id.
-    return checked((request) =>
-      Effect.suspend(() => exchange(outgoing(request, always, nextRequestId(), timeoutOf(request))))
-    )
+    const next = (request: Transport.Request): Outgoing => outgoing(request, always, nextRequestId(), timeoutOf(request))
+    return {
+      // Suspended, so that an effect that is run again is another call, with another id.
+      ...checked((request) => Effect.suspend(() => exchange(next(request)))),
+      begin: begin === null ? null : (request, ended) => {
+        if (!sendable.test(request.path)) throw unsendable(request)
+        begin(next(request), ended)
+      }
+    }
   }
 
   const issue = (credentials: OAuth): Effect.Effect<OAuthToken.Issued, NotSent> =>
@@ -165,7 +171,7 @@ export const make = (
       }).pipe(Effect.mapError(asNotSent), Effect.flatMap(OAuthToken.fromAnswer))
     })
 
-  const overOAuth = (credentials: OAuth, tokens: OAuthToken.Service): Transport.Service => {
+  const overOAuth = (credentials: OAuth, tokens: OAuthToken.Service): Direct => {
     let latest: { readonly token: OAuthToken.Token; readonly identity: Identity } | null = null
     const identityOf = (token: OAuthToken.Token): Identity => {
       if (latest?.token !== token) latest = { token, identity: oauthIdentity(connection, credentials, token) }
@@ -175,7 +181,7 @@ export const make = (
     const bounded = (wait: Effect.Effect<OAuthToken.Token, NotSent>, millis: number) =>
       Effect.timeoutFail(wait, { duration: millis, onTimeout: () => tokenNotInTime(millis) })
 
-    return checked((request) =>
+    const service = checked((request) =>
       Clock.clockWith((clock) => {
         const requestId = nextRequestId()
         const timeoutMillis = timeoutOf(request)
@@ -195,6 +201,7 @@ export const make = (
           : Effect.flatMap(bounded(tokens.current, timeoutMillis), sendAndRenewOnce)
       })
     )
+    return { ...service, begin: null }
   }
 
   const { credentials } = connection

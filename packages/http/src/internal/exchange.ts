@@ -6,6 +6,7 @@
 import type { Response } from "@milepost/core/Transport"
 import type { TransportError } from "@milepost/core/TransportError"
 import type * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 
 /** One request as it goes over the wire. */
 export interface Outgoing {
@@ -25,6 +26,9 @@ export interface Outgoing {
 
 /** Sends one request and reads its whole answer; never repeats it and follows no redirect. */
 export type Exchange = (outgoing: Outgoing) => Effect.Effect<Response, TransportError>
+
+/** The same without a fiber, for clients that can; calls back once, when there is an answer or a failure. */
+export type Begin = (outgoing: Outgoing, ended: (exit: Exit.Exit<Response, TransportError>) => void) => void
 
 /** All that leaves a transport of an answer's headers: nothing else is needed, and anything else may be a secret. */
 const handedOn = ["retry-after", "date", "content-type", "content-length", "x-request-id", "x-correlation-id"] as const
