@@ -34,6 +34,7 @@ const tables: ReadonlyArray<string> = [
     idempotency_key TEXT NOT NULL,
     fingerprint TEXT NOT NULL,
     created_at INTEGER NOT NULL,
+    content TEXT,
     status INTEGER,
     headers TEXT,
     body TEXT,

@@ -111,6 +111,18 @@ describe("jobs", () => {
     expect((await Effect.runPromise(proxy.simulator.journal.counts)).received).toBe(0)
   })
 
+  it("are stored once for an Idempotency-Key, which counts by the whole content", async () => {
+    const proxy = await start()
+    const { secret } = await proxy.key()
+    const send = (body: string) => call(`${proxy.url}/v1/jobs?${place}`, { secret, body, headers: { "content-type": "text/csv", "idempotency-key": "file-1" } })
+    const first = await send(csv([1050, 1051]))
+    const again = await send(csv([1050, 1051]))
+    expect([first.status, again.status, again.headers.get("idempotent-replayed"), again.text]).toEqual([202, 202, "true", first.text])
+    const other = await send(csv([1050, 1052]))
+    expect([other.status, other.text]).toEqual([422, expect.stringContaining("urn:milepost:problem:other-request")])
+    expect(await Effect.runPromise(proxy.ledger.list)).toHaveLength(1)
+  })
+
   it("keep nothing of an upload that falls silent or drips, and are told so", async () => {
     const drip = (everyMillis: number) => async ({ url }: Running, secret: string): Promise<{ readonly text: string; readonly millis: number }> => {
       const beganMillis = performance.now()

@@ -26,9 +26,18 @@ export interface Answer {
 export interface Service {
   /** Answers a request once, and from then on as the first time. */
   readonly once: <R>(
-    request: { readonly owner: string; readonly key: string; readonly fingerprint: string },
+    request: Request,
     answer: Effect.Effect<Answer, Problem.Problem, R>
   ) => Effect.Effect<Answer, Problem.Problem, R>
+}
+
+/** A request that came with a key. */
+export interface Request {
+  readonly owner: string
+  readonly key: string
+  readonly fingerprint: string
+  /** The digest of a body that is too long for the fingerprint: reads what has not been read of it. */
+  readonly content?: Effect.Effect<string, Problem.Problem>
 }
 
 /** What makes two requests the same: route and body. */
@@ -46,6 +55,8 @@ const passing: ReadonlySet<number> = new Set([401, 403, 429, 503])
 
 interface Row {
   readonly fingerprint: string
+  /** `null` where the body did not count, or was not read to its end. */
+  readonly content: string | null
   readonly status: number | null
   readonly headers: string | null
   readonly body: string | null
@@ -58,19 +69,28 @@ export const make: Effect.Effect<Service, Store.StoreFailed, SqlClient> = Effect
   const sql = yield* SqlClient
   yield* Store.attempt("written", sql`DELETE FROM proxy_first_answers WHERE status IS NULL`)
 
-  const again = (found: Row | undefined, fingerprint: string): Effect.Effect<Answer, Problem.Problem> => {
+  const again = (found: Row | undefined, { content, fingerprint }: Request): Effect.Effect<Answer, Problem.Problem> => {
     if (found === undefined || (found.status === null && found.fingerprint === fingerprint)) {
       return Effect.fail(Problem.make("still-running", "The first request with this key has no answer yet.", { retryAfterMillis: 1_000 }))
     }
-    if (found.fingerprint !== fingerprint) return Effect.fail(Problem.make("other-request", "Route or body differ from the first request with this key."))
+    const other = Effect.fail(Problem.make("other-request", "Route or body differ from the first request with this key."))
+    if (found.fingerprint !== fingerprint) return other
+    const replayed = replay(found)
+    return content === undefined || found.content === null
+      ? replayed
+      : Effect.flatMap(content, (digest) => digest === found.content ? replayed : other)
+  }
+
+  const replay = (found: Row): Effect.Effect<Answer> => {
     const headers = JSON.parse(found.headers ?? "{}") as Readonly<Record<string, string>>
     return Effect.succeed({ status: found.status ?? 500, headers: { ...headers, "idempotent-replayed": "true" }, body: found.body ?? "" })
   }
 
   return {
-    once: ({ fingerprint, key, owner }, answer) =>
+    once: (request, answer) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.gen(function*() {
+          const { content, fingerprint, key, owner } = request
           const now = yield* Clock.currentTimeMillis
           yield* unavailable(Store.attempt("written", sql`DELETE FROM proxy_first_answers WHERE created_at < ${now - lifetimeMillis}`))
           const taken = yield* unavailable(Store.attempt("written", sql<object>`INSERT INTO proxy_first_answers ${
@@ -78,8 +98,8 @@ export const make: Effect.Effect<Service, Store.StoreFailed, SqlClient> = Effect
           } ON CONFLICT DO NOTHING RETURNING created_at`))
           if (taken.length === 0) {
             const [found] = yield* unavailable(Store.attempt("read", sql<Row>`
-              SELECT fingerprint, status, headers, body FROM proxy_first_answers WHERE key_id = ${owner} AND idempotency_key = ${key}`))
-            return yield* again(found, fingerprint)
+              SELECT fingerprint, content, status, headers, body FROM proxy_first_answers WHERE key_id = ${owner} AND idempotency_key = ${key}`))
+            return yield* restore(again(found, request))
           }
           const forget = Effect.ignore(sql`DELETE FROM proxy_first_answers WHERE key_id = ${owner} AND idempotency_key = ${key}`)
           const exit = yield* Effect.exit(restore(answer))
@@ -90,8 +110,10 @@ export const make: Effect.Effect<Service, Store.StoreFailed, SqlClient> = Effect
           const { body, headers, status } = exit.value
           if (passing.has(status)) yield* forget
           else {
+            // A body that was refused may not have been read to its end.
+            const digest = content === undefined || status >= 400 ? null : yield* Effect.orElseSucceed(content, () => null)
             // The answer is known and true, whether or not it can be kept.
-            yield* Effect.ignore(sql`UPDATE proxy_first_answers SET status = ${status}, headers = ${JSON.stringify(headers)}, body = ${body}
+            yield* Effect.ignore(sql`UPDATE proxy_first_answers SET content = ${digest}, status = ${status}, headers = ${JSON.stringify(headers)}, body = ${body}
               WHERE key_id = ${owner} AND idempotency_key = ${key}`)
           }
           return exit.value

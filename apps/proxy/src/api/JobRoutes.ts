@@ -17,6 +17,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { createHash } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 import type { ApiKey } from "../keys/ApiKey.js"
 import * as Jobs from "../jobs/Jobs.js"
@@ -33,38 +34,50 @@ const formats: Readonly<Record<string, Source.Format>> = {
   "application/ndjson": "ndjson"
 }
 
+/** A body as a source of rows. */
+export interface Upload {
+  readonly source: Source.Source<UploadFailed>
+  /** The digest of the whole body; reads what has not been read. */
+  readonly content: Effect.Effect<string, UploadFailed>
+}
+
 /** A body as a source of rows: read as fast as it is stored, and no further than the limit. */
-export const sourceOf = (
+export const uploadOf = (
   req: IncomingMessage,
   name: string,
   mostBytes: number,
   patience: Patience.Patience
-): Either.Either<Source.Source<UploadFailed>, Problem.Problem> => {
+): Either.Either<Upload, Problem.Problem> => {
   const type = (req.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? ""
   const format = formats[type]
   if (format === undefined) return Either.left(Problem.make("unsupported-media-type", "The body must be text/csv or application/x-ndjson."))
   const announced = req.headers["content-length"]
   const size = announced === undefined ? null : Number(announced)
   if (size !== null && size > mostBytes) return Either.left(tooLarge(mostBytes))
+  const hash = createHash("sha256")
+  let bytes = 0
+  // Left open, or whoever is refused in the middle of it would not be told; the server closes it soon after its answer.
+  const read = NodeStream.fromReadable<UploadFailed, Uint8Array>(() => req, () => new UploadFailed({ reason: "Broken" }), { closeOnDone: false })
+  const chunks = Patience.within(patience)(read, () => new UploadFailed({ reason: "Slow" })).pipe(
+    Stream.mapEffect((chunk) => {
+      bytes += chunk.length
+      hash.update(chunk)
+      return bytes > mostBytes ? Effect.fail(new UploadFailed({ reason: "TooLarge" })) : Effect.succeed(chunk)
+    }),
+    // A connection that ends early is no end of the input.
+    Stream.concat(Stream.suspend(() => req.complete ? Stream.empty : Stream.fail(new UploadFailed({ reason: "Broken" }))))
+  )
   return Either.right({
-    name,
-    format,
-    size: Effect.succeed(size),
-    batches: (follow) => {
-      let bytes = 0
-      // Left open, or whoever is refused in the middle of it would not be told; the server closes it soon after its answer.
-      const read = NodeStream.fromReadable<UploadFailed, Uint8Array>(() => req, () => new UploadFailed({ reason: "Broken" }), { closeOnDone: false })
-      const chunks = Patience.within(patience)(read, () => new UploadFailed({ reason: "Slow" })).pipe(
-        Stream.mapEffect((chunk) => {
-          bytes += chunk.length
-          follow(chunk)
-          return bytes > mostBytes ? Effect.fail(new UploadFailed({ reason: "TooLarge" })) : Effect.succeed(chunk)
-        }),
-        // A connection that ends early is no end of the input.
-        Stream.concat(Stream.suspend(() => req.complete ? Stream.empty : Stream.fail(new UploadFailed({ reason: "Broken" }))))
-      )
-      return Source.batchesOf({ format, name }, chunks)
-    }
+    source: {
+      name,
+      format,
+      size: Effect.succeed(size),
+      batches: (follow) => Source.batchesOf({ format, name }, Stream.tap(chunks, (chunk) => Effect.sync(() => follow(chunk))))
+    },
+    content: Effect.map(
+      Effect.suspend(() => req.readableEnded ? Effect.void : Stream.runDrain(chunks)),
+      () => hash.copy().digest("hex")
+    )
   })
 }
 

@@ -105,7 +105,8 @@ const once = <R>(
   idempotency: Idempotency.Service,
   key: ApiKey.ApiKey,
   parts: ReadonlyArray<string>,
-  answer: Effect.Effect<Idempotency.Answer, Problem.Problem, R>
+  answer: Effect.Effect<Idempotency.Answer, Problem.Problem, R>,
+  content?: Effect.Effect<string, Problem.Problem>
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, Problem.Problem, HttpServerRequest.HttpServerRequest | R> =>
   Effect.gen(function*() {
     const { headers } = yield* HttpServerRequest.HttpServerRequest
@@ -113,7 +114,8 @@ const once = <R>(
     const whole = Effect.catchAll(answer, (problem) => Effect.succeed(problemAnswer(problem)))
     if (given === undefined) return responseOf(yield* whole)
     if (!Idempotency.isKey(given)) return yield* Effect.fail(Problem.make("invalid-request", "Idempotency-Key: 1 to 255 visible characters are needed"))
-    return responseOf(yield* idempotency.once({ owner: key.id, key: given, fingerprint: Idempotency.fingerprint(...parts) }, whole))
+    const request = { owner: key.id, key: given, fingerprint: Idempotency.fingerprint(...parts) }
+    return responseOf(yield* idempotency.once(content === undefined ? request : { ...request, content }, whole))
   })
 
 /** Below the span of the request, where it has one. */
@@ -202,22 +204,24 @@ const jobRoutes = (options: Options) => {
           exchange.org = org
           const defaults = yield* JobRoutes.defaultsOf(urlParams)
           const callsPerSecond = yield* JobRoutes.rateOf(urlParams)
-          const source = yield* JobRoutes.sourceOf(req, urlParams.name ?? "upload", uploadBytes, uploadPatience)
-          // An upload is too long to be kept for comparison: its length, type and query stand for it.
+          const upload = yield* JobRoutes.uploadOf(req, urlParams.name ?? "upload", uploadBytes, uploadPatience)
+          const { source } = upload
+          // The content itself is known when it has been read.
           const parts = ["job", url, req.headers["content-type"] ?? "", req.headers["content-length"] ?? ""]
           const { operation = "enroll" } = urlParams
           const failed = (error: Parameters<typeof JobRoutes.uploadProblem>[0]) => JobRoutes.uploadProblem(error, uploadBytes)
+          const content = Effect.mapError(upload.content, failed)
           if (urlParams.dryRun === true) {
             const limits = [callsPerSecond, upstream.gate.snapshot().callsPerSecond].filter((limit) => limit !== null)
             const lowest = limits.length === 0 ? null : Math.min(...limits)
             const planned = JobRoutes.planned({ operation, source, defaults, callsPerSecond: lowest, targetGroups: key.targetGroups })
-            return yield* once(idempotency, key, parts, Effect.mapBoth(planned, { onSuccess: (plan) => answerOf(plan), onFailure: failed }))
+            return yield* once(idempotency, key, parts, Effect.mapBoth(planned, { onSuccess: (plan) => answerOf(plan), onFailure: failed }), content)
           }
           const stored = JobRoutes.uploaded(jobs, { org, key: key.id, operation, source, defaults, callsPerSecond, targetGroups: key.targetGroups })
           return yield* once(idempotency, key, parts, Effect.mapBoth(stored, {
             onSuccess: (job) => answerOf(JobRoutes.documentOf(job), 202, { location: `/v1/jobs/${job.id}` }),
             onFailure: failed
-          }))
+          }), content)
         }))
       .handle("list", () =>
         Effect.gen(function*() {
