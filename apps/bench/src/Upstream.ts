@@ -46,8 +46,9 @@ const reply = (response: ServerResponse, status: number, body: string): void => 
 const noted = (code: number, message: string): string =>
   `{"data":null,"errors":[{"code":${code},"message":"${message}"}],"warnings":null}`
 
-/** Listens on a free port of this machine, and answers at once or after a wait. */
-export const listen = async (answers: Answers = "right", waitMillis = 0): Promise<Listening> => {
+/** Listens on a free port of this machine, and answers at once or after a wait; nobody before it has `together` calls at once. */
+export const listen = async (answers: Answers = "right", waitMillis = 0, together = 0): Promise<Listening> => {
+  let held: Array<() => void> = []
   let accepted = 0
   let open = 0
   let mostAtOnce = 0
@@ -77,8 +78,12 @@ export const listen = async (answers: Answers = "right", waitMillis = 0): Promis
       body += chunk
     })
     request.on("end", () => {
-      if (waitMillis === 0) answer(request, response, body)
-      else setTimeout(() => answer(request, response, body), waitMillis)
+      const answering = (): void => answer(request, response, body)
+      held.push(waitMillis === 0 ? answering : () => void setTimeout(answering, waitMillis))
+      if (mostAtOnce < together) return
+      const all = held
+      held = []
+      for (const one of all) one()
     })
   })
   server.keepAliveTimeout = 60_000

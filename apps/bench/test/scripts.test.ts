@@ -15,8 +15,8 @@ interface Done {
   readonly upstream: Upstream.Listening
 }
 
-const done = async (name: Scripts.Name, rows: number, answers: Upstream.Answers, waitMillis: number): Promise<Done> => {
-  const upstream = await Upstream.listen(answers, waitMillis)
+const done = async (name: Scripts.Name, rows: number, answers: Upstream.Answers, together = 0): Promise<Done> => {
+  const upstream = await Upstream.listen(answers, 0, together)
   const folder = await mkdtemp(join(tmpdir(), "milepost-test-"))
   try {
     const file = join(folder, "customers.csv")
@@ -32,7 +32,7 @@ const done = async (name: Scripts.Name, rows: number, answers: Upstream.Answers,
 
 describe.each(Scripts.names)("the script %s", (name) => {
   it("enrols every row with 64 calls in flight, and writes a line for each", async () => {
-    const { enrolled, lines, upstream } = await done(name, 1000, "right", 20)
+    const { enrolled, lines, upstream } = await done(name, 1000, "right", Work.inFlight)
     expect(enrolled).toBe(1000)
     expect(upstream.accepted()).toBe(1000)
     expect(upstream.mostAtOnce()).toBe(Work.inFlight)
@@ -42,13 +42,13 @@ describe.each(Scripts.names)("the script %s", (name) => {
   })
 
   it("does not take another customer's answer for its own", async () => {
-    const { enrolled, upstream } = await done(name, 4, "another customer", 0)
+    const { enrolled, upstream } = await done(name, 4, "another customer")
     expect(enrolled).toBe(0)
     expect(upstream.accepted()).toBeGreaterThan(0)
   })
 
   it("does not take a refusal for an enrolment", async () => {
-    const { enrolled, lines } = await done(name, 4, "a refusal", 0)
+    const { enrolled, lines } = await done(name, 4, "a refusal")
     expect(enrolled).toBe(0)
     expect(lines.some((line) => line.endsWith(",enrolled"))).toBe(false)
   })
