@@ -89,6 +89,35 @@ describe("somebody who tries", () => {
     }
   })
 
+  it("to fill the service with bodies that are huge or never come is cut off, and sends nothing", { timeout: 30_000 }, async () => {
+    const proxy = await start({ uploadBytes: 50_000, uploadPatience: { silenceMillis: 300, windowMillis: 300, bytesPerSecond: 1_000 } })
+    const { secret } = await proxy.key()
+    const huge = " ".repeat(2_000_000)
+    for (const path of [enrolPath(), "/v1/enrollments", "/v1/unenrollments", "/v1/enrollments/batch", "/v1/jobs"]) {
+      const type = path === "/v1/jobs" ? "text/csv" : "application/json"
+      const answer = await call(`${proxy.url}${path}`, { secret, body: huge, headers: { "content-type": type } })
+      expect([path, answer.status]).toEqual([path, 413])
+    }
+    const head = `Host: x\r\nAuthorization: Bearer ${secret}\r\nContent-Length: 40000\r\n`
+    expect(await raw(proxy.url, `POST /v1/jobs?group=2154&target=2309 HTTP/1.1\r\n${head}Content-Type: text/csv\r\n\r\ncustomerId\n`)).toMatch(/^HTTP\/1\.1 400 [^]*too slowly/)
+    expect(await raw(proxy.url, `POST ${enrolPath()} HTTP/1.1\r\nX-Long: ${"x".repeat(40_000)}\r\n${head}\r\n`)).toMatch(/^HTTP\/1\.1 431 /)
+    expect((await Effect.runPromise(proxy.simulator.journal.counts)).received).toBe(0)
+  })
+
+  it("to guess a key is told the same, whether there is one like it or not", async () => {
+    const proxy = await start()
+    const { id, secret } = await proxy.key()
+    const answerTo = async (presented: string) => {
+      const { status, text } = await call(`${proxy.url}/v1/jobs`, { secret: presented })
+      return [status, text.replace(/"instance":"[^"]*"/, "")]
+    }
+    const unknown = await answerTo(`mp_${"a".repeat(43)}`)
+    expect(unknown[0]).toBe(401)
+    for (const guess of [secret.slice(0, -1), `${secret}x`, secret.toUpperCase(), "mp_", "x"]) expect(await answerTo(guess)).toEqual(unknown)
+    await proxy.revoke(id)
+    expect(await answerTo(secret)).toEqual(unknown)
+  })
+
   it("other people's keys, groups and jobs is refused, and the log tells who without telling how", async () => {
     const proxy = await start({ orgs: [{}, { MILEPOST_PROXY_ORG: "other" }] })
     const mine = await proxy.key({ targetGroups: [2154] })

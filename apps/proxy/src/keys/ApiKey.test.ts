@@ -1,6 +1,10 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, expect, it } from "@effect/vitest"
 import * as Redacted from "effect/Redacted"
+import { timingSafeEqual } from "node:crypto"
+import { vi } from "vitest"
 import * as ApiKey from "./ApiKey.js"
+
+vi.mock("node:crypto", { spy: true })
 
 const grant: ApiKey.Grant = { name: "app", orgs: ["brand"], targetGroups: null, perMinute: null }
 
@@ -28,6 +32,19 @@ describe("ApiKey", () => {
     const { key, secret } = ApiKey.make(grant, 7)
     index.add({ ...key, hash: `${key.hash.slice(0, 32)}${"0".repeat(32)}` })
     assert.isNull(index.find(Redacted.value(secret)))
+  })
+
+  it("takes as long to be refused as to be found: one whole comparison of hashes, whatever was presented", () => {
+    const index = ApiKey.index()
+    const { key, secret } = ApiKey.make(grant, 7)
+    index.add(key)
+    const compared = vi.mocked(timingSafeEqual)
+    for (const presented of [Redacted.value(secret), `${Redacted.value(secret)}x`, "mp_", "", "mp_".padEnd(46, "a")]) {
+      compared.mockClear()
+      index.find(presented)
+      expect(compared, presented).toHaveBeenCalledTimes(1)
+      expect(compared.mock.calls[0]?.map((bytes) => (bytes as Buffer).length)).toEqual([64, 64])
+    }
   })
 
   it.each([
