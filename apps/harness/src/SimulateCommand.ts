@@ -121,8 +121,8 @@ const explained = async (failed: Failed, task: Task): Promise<Failed> => {
     : { ...failed, shrunk: told(await Judgement.shrunk(judgement, plantNamed(task), shrinkMillis), first) }
 }
 
-/** Seeds that one process takes at a time. */
-const seedsAtOnce = 25
+/** Seeds that one process takes at a time: many, because its code is only fast after a while, and few enough to end together. */
+const seedsAtOnce = (seeds: number, jobs: number): number => Math.max(25, Math.ceil(seeds / jobs / 2))
 
 const inAnother = (program: string, from: number, to: number, { lanes, plant, records }: Task): Effect.Effect<Report> =>
   Effect.promise(async (signal) => {
@@ -181,10 +181,11 @@ export const command = (given: Arguments, program: string): Effect.Effect<number
     }
     const jobs = given.jobs === undefined ? availableParallelism() : yield* whole("--jobs", given.jobs)
     const startedMillis = yield* Clock.currentTimeMillis
-    const slices = Array.from({ length: Math.ceil((to - from + 1) / seedsAtOnce) }, (_, slice) => from + slice * seedsAtOnce)
+    const atOnce = seedsAtOnce(to - from + 1, jobs)
+    const slices = Array.from({ length: Math.ceil((to - from + 1) / atOnce) }, (_, slice) => from + slice * atOnce)
     const ran = jobs === 1 || slices.length === 1
       ? yield* Effect.promise(() => inThisProcess(from, to, task))
-      : added(yield* Effect.forEach(slices, (first) => inAnother(program, first, Math.min(to, first + seedsAtOnce - 1), task), { concurrency: jobs }))
+      : added(yield* Effect.forEach(slices, (first) => inAnother(program, first, Math.min(to, first + atOnce - 1), task), { concurrency: jobs }))
     const failed = given.trace === false ? ran.failed : yield* Effect.promise(async () => {
       const some: Array<Failed> = []
       for (const one of ran.failed.slice(0, mostShrunk)) some.push(await explained(one, task))

@@ -143,10 +143,10 @@ const settings = {
   cycles: FastCheck.constantFrom("onwards" as const, "perPeriod" as const),
   lanes: FastCheck.constantFrom(1, 4, 16),
   chunkSize: FastCheck.constantFrom(20, 100, 500),
-  concurrency: FastCheck.constantFrom<number | "auto">(4, 16, "auto"),
-  callsPerSecond: FastCheck.constantFrom(null, null, null, 10, 100),
-  perMinute: FastCheck.constantFrom(null, null, null, 200, 600),
-  latencyMillis: FastCheck.constantFrom(0, 5, 200),
+  concurrency: FastCheck.constantFrom<number | "auto">(4, 8, 16, "auto"),
+  callsPerSecond: FastCheck.constantFrom(null, null, null, null, 50, 200),
+  perMinute: FastCheck.constantFrom(null, null, null, null, 300, 1000),
+  latencyMillis: FastCheck.constantFrom(0, 5, 50),
   statementMillis: FastCheck.constantFrom(0, 2, 20)
 }
 
@@ -156,7 +156,7 @@ export const make = (seed: number, records: number, owner?: Plan["owner"]): Plan
     ...settings,
     // Messages cost several times what fibers do: some of the runs have them, so that many runs can be had.
     owner: owner === undefined
-      ? FastCheck.oneof({ weight: 7, arbitrary: FastCheck.constant("fibers" as const) }, { weight: 1, arbitrary: FastCheck.constant("cluster" as const) })
+      ? FastCheck.oneof({ weight: 9, arbitrary: FastCheck.constant("fibers" as const) }, { weight: 1, arbitrary: FastCheck.constant("cluster" as const) })
       : FastCheck.constant(owner),
     rows: rows(records, records),
     faults: FastCheck.array(fault, { maxLength: 5 }),
