@@ -132,14 +132,19 @@ export const make = ({ changed, client, id, orgOf, refused }: Options): JobView 
   const act = async (verb: Verb): Promise<void> => {
     if (job === null || !await Confirm.ask(questionOf(verb, job.open))) return
     write(trouble, "")
-    const buttons = [...actions.querySelectorAll("button")]
-    for (const one of buttons) one.disabled = true
-    const answer = await client.wish(id, verb)
-    for (const one of buttons) one.disabled = false
-    if (signal.aborted) return
-    if (isTrouble(answer)) return answer.status === 401 ? refused() : write(trouble, told(answer))
-    show(answer)
+    const all = [...actions.querySelectorAll("button")]
+    // Before the buttons are disabled: a disabled or hidden element loses its focus to nowhere, and the event may come before the answer.
     heading.focus()
+    for (const one of all) one.disabled = true
+    const answer = await client.wish(id, verb)
+    for (const one of all) one.disabled = false
+    if (signal.aborted) return
+    if (isTrouble(answer)) {
+      if (answer.status === 401) return refused()
+      write(trouble, told(answer))
+      return buttons[verb].focus()
+    }
+    show(answer)
     if (verb === "resume") void follow()
   }
 

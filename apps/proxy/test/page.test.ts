@@ -263,9 +263,20 @@ describe.skipIf(found === null)("the page for operators", () => {
     await page.keyboard.press("Escape")
     await question.waitFor({ state: "detached" })
     expect(await page.evaluate("document.activeElement?.textContent")).toBe("Pause")
+    // The answer is held until the event that tells the same has been shown: whichever comes first, the focus stays in the job.
+    let release = (): void => {}
+    const held = new Promise<void>((resolve) => void (release = resolve))
+    await page.route(/\/pause$/, async (route) => {
+      const response = await route.fetch()
+      await held
+      await route.fulfill({ response })
+    })
     await job.getByRole("button", { name: "Pause" }).click()
     await question.getByRole("button", { name: "Pause" }).click()
     await job.locator(".badge", { hasText: "paused" }).waitFor()
+    expect(await page.evaluate("document.activeElement?.id")).toBe("job-title")
+    release()
+    await job.getByRole("button", { name: "Resume" }).and(page.locator(":enabled")).waitFor()
     expect(await page.evaluate("document.activeElement?.id")).toBe("job-title")
     const paused = await job.locator(".share").innerText()
     await page.waitForTimeout(1_500)
