@@ -15,6 +15,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
+import type { Router } from "../replicas/Router.js"
 import * as Gate from "./Gate.js"
 import type { Org } from "./Org.js"
 import * as Turnstile from "./Turnstile.js"
@@ -48,6 +49,11 @@ export interface Upstream {
     judge: (response: Transport.Response) => Either.Either<A, E>,
     then: (attempted: Attempts.Attempted<A, E | TransportError>) => void
   ) => Busy | (() => void)
+  /** One call that another replica was asked for: behind whoever came before for the same customer, and never sent on. */
+  readonly forwarded: (
+    priority: "interactive" | "batch",
+    request: Transport.Request
+  ) => Effect.Effect<Either.Either<Transport.Response, Busy>, TransportError>
   /** Why a program that came now would not be begun; `null` where it would. */
   readonly refusal: () => Busy | null
   /** The calls of a job, in turn with those of everybody else for the same customer. */
@@ -76,6 +82,8 @@ export const make = (options: {
   readonly inner: Gate.Inner
   readonly queue: number
   readonly watch: Gate.Watch
+  /** Where there are other replicas: takes calls of people to the one that may make them. */
+  readonly route?: Router | undefined
 }): Effect.Effect<Upstream> =>
   Effect.gen(function*() {
     const gate = yield* Gate.make({ inner: options.inner, limits: options.org.limits, watch: options.watch })
@@ -85,8 +93,9 @@ export const make = (options: {
     const retries = policy()
     const over = (transport: Transport.Service) =>
       Context.make(Transport.Transport, transport).pipe(Context.add(RetryPolicy.RetryPolicy, retries))
-    const interactive = over(gate.interactive)
-    const batch = over(gate.batch)
+    const calls = options.route === undefined ? gate : options.route(options.org.id, gate)
+    const interactive = over(calls.interactive)
+    const batch = over(calls.batch)
     let { org } = options
     let inside = 0
 
@@ -144,7 +153,7 @@ export const make = (options: {
         inside += 1
 
         const once = (timeoutMillis: number): Effect.Effect<A, E | TransportError> =>
-          Effect.flatMap(gate.interactive.send({ ...request, timeoutMillis }), judge)
+          Effect.flatMap(calls.interactive.send({ ...request, timeoutMillis }), judge)
 
         const inFiber = (attempted: Effect.Effect<Attempts.Attempted<A, E | TransportError>>, leave: () => void): void => {
           fiber = fork(Effect.onExit(attempted, (exit) =>
@@ -169,7 +178,7 @@ export const make = (options: {
           then({ result, attempts: 1, afterAmbiguousAttempt: false })
         }
 
-        if (turnstile.tryEnter(customerId)) takeBack = gate.begin({ ...request, timeoutMillis: retries.deadlineMillis }, back)
+        if (turnstile.tryEnter(customerId)) takeBack = calls.begin({ ...request, timeoutMillis: retries.deadlineMillis }, back)
         else {
           const whole = Effect.provide(Attempts.run((_, timeoutMillis) => once(timeoutMillis)), interactive)
           inFiber(Turnstile.through(turnstile, customerId, whole), () => {
@@ -182,11 +191,23 @@ export const make = (options: {
           else if (takeBack?.() === true) leave()
         }
       },
+      forwarded: (priority, request) =>
+        Effect.suspend((): ReturnType<Upstream["forwarded"]> => {
+          const refused = shut()
+          if (refused !== null) return Effect.succeed(Either.left(refused))
+          inside += 1
+          return Turnstile.through(turnstile, request.customerId, gate[priority].send(request)).pipe(
+            Effect.map(Either.right),
+            Effect.ensuring(Effect.sync(() => {
+              inside -= 1
+            }))
+          )
+        }),
       job: () => {
-        const calls = gate.job()
+        const { close, transport } = gate.job()
         return {
-          close: calls.close,
-          transport: Transport.make((request) => Turnstile.through(turnstile, request.customerId, calls.transport.send(request)))
+          close,
+          transport: Transport.make((request) => Turnstile.through(turnstile, request.customerId, transport.send(request)))
         }
       },
       replace: (next, inner) => {

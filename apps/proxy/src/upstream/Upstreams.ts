@@ -7,6 +7,7 @@ import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import type { Router } from "../replicas/Router.js"
 import type * as Gate from "./Gate.js"
 import type { Org } from "./Org.js"
 import * as Upstream from "./Upstream.js"
@@ -39,6 +40,7 @@ export const make = (options: {
   readonly watch: Watch
   /** How an organisation is reached: over sockets, unless a test says otherwise. */
   readonly connect?: (connection: Connection) => Effect.Effect<Gate.Inner, never, Scope.Scope>
+  readonly route?: Router | undefined
 }): Effect.Effect<Service, never, Scope.Scope> =>
   Effect.gen(function*() {
     const connect = options.connect ?? UndiciTransport.make
@@ -51,7 +53,7 @@ export const make = (options: {
         const inner = yield* Scope.extend(connect(org.connection), scope)
         if (upstream === undefined) {
           const watch: Gate.Watch = (...call) => options.watch(org.id, ...call)
-          return { scope, upstream: yield* Upstream.make({ org, inner, queue: options.queue, watch }) }
+          return { scope, upstream: yield* Upstream.make({ org, inner, queue: options.queue, watch, route: options.route }) }
         }
         upstream.replace(org, inner)
         return { scope, upstream }
