@@ -25,6 +25,7 @@ const addServe = (program: Command, run: (asked: Invocation) => Promise<void>): 
   program.command("serve")
     .description("Serve the simulator on this machine, and print how to point to it.")
     .option("--port <n>", "the port to listen on (default: any that is free)")
+    .option("--host <address>", "the address to listen on; whoever reaches it may control the simulator (default: this machine alone)")
     .option("--world <file>", "a world as JSON, comments welcome (default: the sample world)")
     .option("--seed <n>", "decides the faults' probabilities and the tokens (default: 0)")
     .option("--faults <file>", "a list of faults as JSON, comments welcome")

@@ -13,6 +13,7 @@ import { Refused } from "./Refused.js"
 
 /** What `serve` is asked for, as texts of the command line. */
 export interface Arguments {
+  readonly host?: string
   readonly port?: string
   readonly world?: string
   readonly seed?: string
@@ -42,7 +43,7 @@ export const command = (given: Arguments): Effect.Effect<never, Refused, FileSys
     const served = given.world === undefined ? World.sample : yield* JsonFile.load(given.world, World.decode)
     const faults = given.faults === undefined ? [] : yield* JsonFile.load(given.faults, Faults.decode)
     const simulator = yield* Simulator.make(served, { seed, faults })
-    const { url } = yield* SimulatorServer.serve({ port }).pipe(
+    const { url } = yield* SimulatorServer.serve({ port, host: given.host }).pipe(
       Effect.provideService(Simulator.Simulator, simulator),
       Effect.mapError(({ message }) => refused(message))
     )

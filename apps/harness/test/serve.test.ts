@@ -18,6 +18,14 @@ describe("milepost-harness serve", { timeout: patience }, () => {
     expect(await ended).toMatchObject({ code: 0, err: "" })
   })
 
+  it("listens where it is told to", async () => {
+    const { announced, child, ended } = harness("serve", "--host", "localhost")
+    expect((await announced).get("MILEPOST_HOST")).toMatch(/^http:\/\/localhost:\d+$/)
+    child.kill("SIGTERM")
+    expect((await ended).code).toBe(0)
+    expect(await harness("serve", "--host", "no.such.host.invalid").ended).toMatchObject({ code: 2, err: expect.stringContaining("does not resolve") })
+  })
+
   it("takes a world, faults and a seed", async () => {
     const world = file("world.json", { ...World.conformance, $schema: "./world.schema.json" })
     const faults = file("faults.json", [{ effect: { kind: "customerBusy" } }])

