@@ -7,7 +7,6 @@ import * as Enrollment from "@milepost/core/Enrollment"
 import type * as Ids from "@milepost/core/Ids"
 import type * as Outcome from "@milepost/core/Outcome"
 import * as Amount from "@milepost/engine/Amount"
-import * as EngineProgress from "@milepost/engine/Progress"
 import * as Plan from "@milepost/rows/Plan"
 import * as Records from "@milepost/rows/Records"
 import * as Results from "@milepost/rows/Results"
@@ -205,7 +204,7 @@ export const documentOf = ({ id, org, progress, standing, state }: Jobs.Job): Do
     callsPerSecond: progress === null ? null : Math.round(progress.callsPerSecond * 10) / 10,
     limitPerSecond: progress === null ? null : progress.limitPerSecond,
     etaSeconds: progress === null || progress.etaSeconds === null ? null : Math.round(progress.etaSeconds),
-    waiting: progress === null ? null : EngineProgress.waitingLine(progress),
+    waiting: progress === null ? null : progress.waiting,
     refusals: standing.refusals.toSorted((one, other) => other.records - one.records),
     stop: standing.stop,
     created: new Date(run.createdMillis),

@@ -4,26 +4,29 @@
  * A job is a run of the ledger, with an organisation and a wish beside it: what a person wants of it, which outlives the
  * process. Several are sent at once, over the gate of their organisation, in turn with each other and behind callers who
  * wait. What a crash or a stop left is gone on with at the next start.
+ *
+ * Where several processes share a database each of them sends every job, in the lanes that it has: each looks every second
+ * what there is to do and what is wished for, so that it does not matter which of them was asked.
  */
 import { SqlClient } from "@effect/sql/SqlClient"
 import * as Outcome from "@milepost/core/Outcome"
 import { Transport } from "@milepost/core/Transport"
-import * as Engine from "@milepost/engine/Engine"
-import { Lanes } from "@milepost/engine/Lanes"
 import * as EngineProgress from "@milepost/engine/Progress"
 import { Ledger } from "@milepost/ledger/Ledger"
 import type { RunNotFound, StorageError, WrongState } from "@milepost/ledger/LedgerError"
-import type { Operation } from "@milepost/ledger/Run"
+import type { Operation, Run } from "@milepost/ledger/Run"
 import * as Import from "@milepost/rows/Import"
 import type * as Records from "@milepost/rows/Records"
 import type * as Source from "@milepost/rows/Source"
 import * as Standing from "@milepost/rows/Standing"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -31,6 +34,8 @@ import { randomBytes } from "node:crypto"
 import type { Service as Log } from "../operation/Log.js"
 import * as Store from "../Store.js"
 import type { Service as Upstreams } from "../upstream/Upstreams.js"
+import type { Crew } from "./Crew.js"
+import * as Rates from "./Rates.js"
 
 /** What a person wants of a job. */
 export type Wish = "run" | "pause" | "cancel"
@@ -44,8 +49,19 @@ export interface Job {
   readonly org: string
   readonly state: State
   readonly standing: Standing.Standing
-  /** What the engine counts while it sends; `null` where it does not. */
-  readonly progress: EngineProgress.Snapshot | null
+  /** How fast it goes while it is sent; `null` where it is not. */
+  readonly progress: Progress | null
+}
+
+/** How fast a job goes. */
+export interface Progress {
+  readonly callsPerSecond: number
+  /** Calls a second that are let go; `null` without a limit. */
+  readonly limitPerSecond: number | null
+  /** `null` while nobody can tell. */
+  readonly etaSeconds: number | null
+  /** What it waits for, for people; `null` while it works. */
+  readonly waiting: string | null
 }
 
 /** What a new job is made of. */
@@ -112,7 +128,8 @@ interface Row {
   readonly id: string
   readonly org: string
   readonly wish: Wish
-  readonly created_at: number
+  /** Who has stored it, or is about to. */
+  readonly replica: string | null
 }
 
 /** A job that is being sent. */
@@ -120,6 +137,15 @@ interface Active {
   readonly cancel: Deferred.Deferred<void>
   progress: EngineProgress.Progress | null
   isSending: boolean
+}
+
+/** How a job stands where several send it: what is wished for, and what the ledger says. */
+const sharedStateOf = ({ run, state }: Standing.Standing, wish: Wish): State => {
+  if (state === "finished" || state === "importing") return state
+  if (run.state === "running" && wish === "run") return "running"
+  if (wish === "cancel") return "cancelled"
+  if (state === "stopped") return "stopped"
+  return wish === "pause" ? "paused" : "queued"
 }
 
 const stateOf = ({ state }: Standing.Standing, wish: Wish, active: Active | undefined): State => {
@@ -133,35 +159,53 @@ const stateOf = ({ state }: Standing.Standing, wish: Wish, active: Active | unde
 /** After the engine has heard that it is to stop, so that calls which give up count as given back. */
 const hearing = "20 millis"
 
-/** Jobs over the ledger's file; those that have not ended are gone on with at once. */
+const steadyMillis = Effect.map(Effect.clock, (clock) => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n))
+
+/** Between two looks at what others wish for. */
+const lookMillis = 1_000
+
+/** So long who pauses or cancels waits for all who send to have heard of it, and to be done with what is in flight. */
+const hearingMillis = 15_000
+
+/** Jobs over the ledger; those that have not ended are gone on with at once. */
 export const make = (options: {
   readonly upstreams: Upstreams
+  readonly crew: Crew
   readonly log: Log
   /** Told how many records of an organisation ended in which word, when a job has ended or stopped. */
   readonly ended: (org: string, outcome: string, records: number) => void
   readonly retentionMillis: number
-}): Effect.Effect<Service, DataError, Lanes | Ledger | Scope.Scope | SqlClient> =>
+}): Effect.Effect<Service, DataError, Ledger | Scope.Scope | SqlClient> =>
   Effect.gen(function*() {
-    const { ended, log, retentionMillis, upstreams } = options
+    const { crew, ended, log, retentionMillis, upstreams } = options
     const ledger = yield* Ledger
-    const lanes = yield* Lanes
     const sql = yield* SqlClient
     const scope = yield* Effect.scope
     const slots = yield* Effect.makeSemaphore(atOnce)
     const active = new Map<string, Active & { readonly ended: Deferred.Deferred<void> }>()
+    const rates = Rates.make()
     let isStopping = false
+    /** Jobs of all replicas, as of the last look. */
+    let shared = { running: 0, queued: 0 }
 
     const rowOf = (id: string): Effect.Effect<Row, JobNotFound | Store.StoreFailed> =>
-      Effect.flatMap(Store.attempt("read", sql<Row>`SELECT id, org, wish, created_at FROM proxy_jobs WHERE id = ${id}`), ([row]) =>
+      Effect.flatMap(Store.attempt("read", sql<Row>`SELECT id, org, wish, replica FROM proxy_jobs WHERE id = ${id}`), ([row]) =>
         row === undefined ? Effect.fail(new JobNotFound({ id })) : Effect.succeed(row))
 
     const jobOf = (row: Row): Effect.Effect<Job, DataError | JobNotFound> =>
       Effect.gen(function*() {
         const standing = Standing.make(yield* ledger.run(row.id), yield* ledger.refusals(row.id))
         const at = active.get(row.id)
-        const clock = yield* Effect.clock
-        const now = Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)
-        return { id: row.id, org: row.org, state: stateOf(standing, row.wish, at), standing, progress: at?.progress?.snapshot(now) ?? null }
+        const snapshot = at?.progress?.snapshot(yield* steadyMillis) ?? null
+        const limits = { limitPerSecond: snapshot?.limitPerSecond ?? null, waiting: snapshot === null ? null : EngineProgress.waitingLine(snapshot) }
+        const rate = crew.isShared ? rates.of(row.id) : snapshot
+        return {
+          id: row.id,
+          org: row.org,
+          state: crew.isShared ? sharedStateOf(standing, row.wish) : stateOf(standing, row.wish, at),
+          standing,
+          progress: rate === null ? null : { callsPerSecond: rate.callsPerSecond, etaSeconds: rate.etaSeconds, ...limits }
+        }
       }).pipe(Effect.catchTag("RunNotFound", () => Effect.fail(new JobNotFound({ id: row.id }))))
 
     const get = (id: string) => Effect.flatMap(rowOf(id), jobOf)
@@ -180,7 +224,7 @@ export const make = (options: {
         const calls = upstream.job()
         at.isSending = true
         const heard = Effect.zipRight(Deferred.await(at.cancel), Effect.asVoid(Effect.forkIn(Effect.zipRight(Effect.sleep(hearing), Effect.sync(calls.close)), scope)))
-        const end = yield* Engine.run(id, {
+        const sent = yield* crew.send(id, {
           org,
           callsPerSecond,
           concurrency: places,
@@ -191,16 +235,30 @@ export const make = (options: {
           }
         }).pipe(
           Effect.provideService(Transport, calls.transport),
-          Effect.provideService(Ledger, ledger),
-          Effect.provideService(Lanes, lanes),
           Effect.ensuring(Effect.sync(calls.close))
         )
-        for (const word of Outcome.words) ended(org, word, Math.max(0, end.run.counts[word] - before.counts[word]))
-        log.write("info", "job-ended", { job: id, org, state: end.state, reason: end.stop?.reason, records: end.progress.done, calls: end.progress.calls })
+        for (const word of Outcome.words) ended(org, word, sent.outcomes[word])
+        log.write("info", sent.state === "left" ? "job-left" : "job-ended", { job: id, org, state: sent.state, reason: sent.reason ?? undefined, calls: sent.calls })
         // One that is gone on with later is kept, however long that takes.
-        const endedAt = end.state === "interrupted" ? null : yield* Clock.currentTimeMillis
-        yield* Effect.ignore(sql`UPDATE proxy_jobs SET ended_at = ${endedAt} WHERE id = ${id}`)
+        if (sent.state === "finished" || sent.state === "stopped") yield* Effect.ignore(markEnded(id))
       })
+
+    const markEnded = (id: string) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Store.attempt("written", sql`UPDATE proxy_jobs SET ended_at = ${now} WHERE id = ${id} AND ended_at IS NULL`))
+
+    /** A ledger's error tells itself; a defect is ours, and its message is what it is mended by. */
+    const told = (id: string, org: string, cause: Cause.Cause<RunNotFound | StorageError | WrongState>): void => {
+      const failure = Cause.failureOption(cause)
+      // Another process has ended it, or begun it anew, in the moment in which this one joined.
+      if (crew.isShared && Option.isSome(failure) && failure.value._tag === "WrongState") return
+      log.write("error", "job-failed", {
+        job: id,
+        org,
+        why: Option.isSome(failure) ? failure.value._tag : "Defect",
+        message: Option.isSome(failure) ? failure.value.message : Cause.pretty(cause)
+      })
+    }
 
     /** Has a job sent, when there is room. */
     const begin = (id: string, org: string): Effect.Effect<void> =>
@@ -213,7 +271,7 @@ export const make = (options: {
         const run = Effect.flatMap(waited, (hasSlot) => hasSlot ? Effect.ensuring(send(id, org, at), slots.release(1)) : Effect.void)
         return Effect.asVoid(Effect.forkIn(
           run.pipe(
-            Effect.catchAllCause((cause) => Effect.sync(() => log.write("error", "job-failed", { job: id, org, why: cause._tag === "Fail" ? cause.error._tag : cause._tag }))),
+            Effect.catchAllCause((cause) => Effect.sync(() => told(id, org, cause))),
             Effect.ensuring(Effect.suspend(() => {
               active.delete(id)
               return Deferred.succeed(at.ended, undefined)
@@ -230,6 +288,32 @@ export const make = (options: {
         if (at === undefined) return Effect.void
         return Effect.zipRight(Deferred.succeed(at.cancel, undefined), Deferred.await(at.ended))
       })
+
+    /** Has everybody stop sending a job, which is wished for already, and the run end for now. */
+    const haltEverywhere = (id: string): Effect.Effect<void, DataError | JobNotFound> =>
+      crew.isShared
+        ? Effect.zipRight(halt(id), Effect.catchTag(
+          Effect.zipRight(
+            Effect.timeoutOption(untilQuiet(id), hearingMillis),
+            endForNow(id)
+          ),
+          "RunNotFound",
+          () => Effect.fail(new JobNotFound({ id }))
+        ))
+        : halt(id)
+
+    /** Until nobody has a record of it in hand. */
+    const untilQuiet = (id: string): Effect.Effect<void, RunNotFound | StorageError> =>
+      Effect.asVoid(Effect.repeat(ledger.run(id), {
+        until: ({ counts, state }) => state !== "running" || counts.claimed === 0,
+        schedule: Schedule.spaced("200 millis")
+      }))
+
+    const endForNow = (id: string): Effect.Effect<void, RunNotFound | StorageError> =>
+      Effect.flatMap(ledger.run(id), ({ state }) =>
+        state === "running"
+          ? Effect.ignore(ledger.end(id, "interrupted", { reason: "cancelled", message: "the run was interrupted" }))
+          : Effect.void)
 
     const forget = (id: string): Effect.Effect<void, DataError> =>
       Effect.zipRight(
@@ -248,8 +332,9 @@ export const make = (options: {
       })
 
     const expire = Effect.gen(function*() {
+      if (!crew.isKeeper()) return
       const now = yield* Clock.currentTimeMillis
-      const old = yield* Store.attempt("read", sql<Row>`SELECT id, org, wish, created_at FROM proxy_jobs WHERE ended_at < ${now - retentionMillis}`)
+      const old = yield* Store.attempt("read", sql<Row>`SELECT id, org, wish, replica FROM proxy_jobs WHERE ended_at < ${now - retentionMillis}`)
       for (const { id } of old) {
         if (active.has(id)) continue
         yield* forget(id)
@@ -261,7 +346,7 @@ export const make = (options: {
     )
 
     const goOn = Effect.gen(function*() {
-      const rows = yield* Store.attempt("read", sql<Row>`SELECT id, org, wish, created_at FROM proxy_jobs ORDER BY created_at, id`)
+      const rows = yield* Store.attempt("read", sql<Row>`SELECT id, org, wish, replica FROM proxy_jobs ORDER BY created_at, id`)
       for (const row of rows) {
         const job = yield* Effect.option(jobOf(row))
         // An upload that was cut off was never promised to anybody.
@@ -273,7 +358,65 @@ export const make = (options: {
       }
     })
 
-    yield* goOn
+    /** Runs that nobody had begun at the last look: whoever stored one begins it in a moment, unless he died. */
+    let waiting: ReadonlySet<string> = new Set()
+
+    /** What falls to one of all: what who should have done it may not have lived to do. */
+    const keep = (row: Row, run: Run): Effect.Effect<void, DataError | RunNotFound | WrongState> => {
+      if (row.wish !== "run") return run.state === "running" && run.counts.claimed === 0 ? endForNow(row.id) : Effect.void
+      if (run.state === "finished" || run.state === "stopped") return markEnded(row.id)
+      if (run.state === "importing") return row.replica === null || crew.isLiving(row.replica) ? Effect.void : forget(row.id)
+      return run.state !== "running" && waiting.has(row.id) ? crew.begin(row.id) : Effect.void
+    }
+
+    /** Does what is wished for with the jobs that have not ended. */
+    const look = Effect.gen(function*() {
+      const rows = yield* Store.attempt("read", sql<Row>`SELECT id, org, wish, replica FROM proxy_jobs WHERE ended_at IS NULL ORDER BY created_at, id`)
+      const unbegun = new Set<string>()
+      const counts = { running: 0, queued: 0 }
+      for (const row of rows) {
+        const found = yield* Effect.either(ledger.run(row.id))
+        // Stored by somebody at this moment, or removed.
+        if (found._tag === "Left") {
+          if (found.left._tag !== "RunNotFound") return yield* found.left
+          continue
+        }
+        const run = found.right
+        rates.saw(run, yield* steadyMillis)
+        const at = active.get(row.id)
+        if (row.wish !== "run" && at !== undefined) yield* Deferred.succeed(at.cancel, undefined)
+        if (row.wish === "run" && run.state === "running") {
+          counts.running += 1
+          yield* begin(row.id, row.org)
+        } else if (row.wish === "run" && (run.state === "ready" || run.state === "interrupted")) {
+          counts.queued += 1
+          unbegun.add(row.id)
+        }
+        if (crew.isKeeper()) yield* Effect.catchTags(keep(row, run), { RunNotFound: () => Effect.void, WrongState: () => Effect.void })
+      }
+      shared = counts
+      waiting = unbegun
+    })
+
+    let isBlind = false
+    const looking = look.pipe(
+      Effect.matchEffect({
+        onFailure: (error) =>
+          Effect.sync(() => {
+            if (!isBlind) log.write("error", "jobs-not-seen", { message: error.message })
+            isBlind = true
+          }),
+        onSuccess: () =>
+          Effect.sync(() => {
+            if (isBlind) log.write("info", "jobs-seen-again")
+            isBlind = false
+          })
+      }),
+      Effect.repeat(Schedule.spaced(lookMillis))
+    )
+
+    if (crew.isShared) yield* Effect.forkIn(looking, scope)
+    else yield* goOn
     yield* Effect.forkIn(expire, scope)
     const stop = Effect.suspend(() => {
       isStopping = true
@@ -286,6 +429,8 @@ export const make = (options: {
       get,
       stop,
       counts: () => {
+        // Told by one of all, so that their sum is right.
+        if (crew.isShared) return crew.isKeeper() ? shared : { running: 0, queued: 0 }
         const all = [...active.values()]
         const running = all.filter(({ isSending }) => isSending).length
         return { running, queued: all.length - running }
@@ -293,7 +438,7 @@ export const make = (options: {
       targetGroups: (id) => Effect.catchTag(groupsOf(id), "RunNotFound", () => Effect.fail(new JobNotFound({ id }))),
       list: (orgs) =>
         Effect.gen(function*() {
-          const rows = yield* Store.attempt("read", sql<Row>`SELECT id, org, wish, created_at FROM proxy_jobs ORDER BY created_at DESC, id DESC`)
+          const rows = yield* Store.attempt("read", sql<Row>`SELECT id, org, wish, replica FROM proxy_jobs ORDER BY created_at DESC, id DESC`)
           const jobs = yield* Effect.forEach(rows.filter(({ org }) => orgs.includes(org)), (row) => Effect.option(jobOf(row)))
           return jobs.flatMap((job) => job._tag === "Some" ? [job.value] : [])
         }),
@@ -302,7 +447,7 @@ export const make = (options: {
           const now = yield* Clock.currentTimeMillis
           const id = `job_${new Date(now).toISOString().replace(/[-:T]/g, "").slice(0, 14)}_${randomBytes(4).toString("hex")}`
           yield* Store.attempt("written", sql`INSERT INTO proxy_jobs ${
-            sql.insert({ id, org, key_id: key, wish: "run", created_at: now, ended_at: null })
+            sql.insert({ id, org, key_id: key, wish: "run", replica: crew.id, created_at: now, ended_at: null })
           }`)
           yield* Effect.gen(function*() {
             yield* Import.run({ ledger, run: id, operation, source, defaults, options: { callsPerSecond }, watch: () => Effect.void, overruled: () => undefined })
@@ -310,14 +455,15 @@ export const make = (options: {
             if (other !== undefined) return yield* new GroupNotGranted({ targetGroupId: other })
           }).pipe(Effect.onExit((exit) => exit._tag === "Failure" ? Effect.ignore(forget(id)) : Effect.void))
           log.write("info", "job-stored", { job: id, org, key })
+          yield* Effect.catchTags(crew.begin(id), { RunNotFound: Effect.die, WrongState: () => Effect.void })
           yield* begin(id, org)
           return yield* Effect.orDie(get(id))
         }),
       pause: (id) =>
-        Effect.zipRight(changed(id, ["queued", "running"], "pause", "paused"), Effect.zipRight(halt(id), get(id))),
+        Effect.zipRight(changed(id, ["queued", "running"], "pause", "paused"), Effect.zipRight(haltEverywhere(id), get(id))),
       cancel: (id) =>
         Effect.zipRight(changed(id, ["queued", "running", "paused", "stopped"], "cancel", "cancelled"), Effect.gen(function*() {
-          yield* halt(id)
+          yield* haltEverywhere(id)
           const now = yield* Clock.currentTimeMillis
           // One that was never sent has nothing that says why its records are skipped.
           yield* Effect.ignore(Effect.zipRight(
@@ -331,6 +477,8 @@ export const make = (options: {
         // One that is queued may have lost its organisation to a reload, and have found it again.
         Effect.zipRight(changed(id, ["queued", "paused", "stopped"], "run", "resumed"), Effect.gen(function*() {
           const { org } = yield* rowOf(id)
+          yield* Store.attempt("written", sql`UPDATE proxy_jobs SET ended_at = NULL WHERE id = ${id}`)
+          yield* Effect.catchTags(crew.begin(id), { RunNotFound: () => Effect.fail(new JobNotFound({ id })), WrongState: () => Effect.void })
           yield* begin(id, org)
           return yield* get(id)
         })),
