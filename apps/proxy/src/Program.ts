@@ -15,6 +15,7 @@ export interface CreateFlags {
 /** What was asked for. */
 export type Invocation =
   | { readonly command: "serve"; readonly sandbox: boolean; readonly world: string | undefined }
+  | { readonly command: "migrate"; readonly json: boolean }
   | { readonly command: "keys create"; readonly flags: CreateFlags }
   | { readonly command: "keys list"; readonly json: boolean }
   | { readonly command: "keys revoke"; readonly id: string; readonly json: boolean }
@@ -25,7 +26,8 @@ const settings = `
 Settings (environment):
   MILEPOST_PROXY_HOST            where to listen (127.0.0.1)
   MILEPOST_PROXY_PORT            and on which port (8320; 0 for any)
-  MILEPOST_PROXY_DATA            folder of keys, jobs and first answers (milepost-proxy-data)
+  MILEPOST_PROXY_DATA            folder of keys, jobs and first answers (milepost-proxy-data), where there is no
+  MILEPOST_DATABASE_URL          PostgreSQL that replicas share, postgres://user:password@host:5432/database; or DATABASE_URL
   MILEPOST_PROXY_UPSTREAMS       a TOML file with a table [[org]] for each organisation, or
   MILEPOST_PROXY_ORG             the id of the one organisation that MILEPOST_HOST, MILEPOST_USERNAME … describe
   MILEPOST_PROXY_QUEUE           interactive calls that an organisation lets in at once (1000)
@@ -34,6 +36,12 @@ Settings (environment):
   MILEPOST_PROXY_RETENTION_DAYS  how long jobs that have ended are kept (30)
   OTEL_EXPORTER_OTLP_ENDPOINT    collector of traces, by OTLP over HTTP (none)
   OTEL_EXPORTER_OTLP_HEADERS     what it is to be sent beside them, name=value separated by commas
+With a database:
+  MILEPOST_DATABASE_URL_FILE     a file with its address, instead
+  MILEPOST_DATABASE_CONNECTIONS  connections that a replica keeps at most (10)
+  MILEPOST_PROXY_ADVERTISE       URL by which the other replicas reach this one (http://<its address>:<port>)
+  MILEPOST_PROXY_CLUSTER         replicas of the same name belong together (milepost)
+  MILEPOST_PROXY_LEASE           how long customers stay with a replica that is not heard of, 3s to 60s (15s)
 SIGHUP reads the organisations again, SIGTERM ends in order.`
 
 const repeated = (value: string, before: ReadonlyArray<string> | undefined): ReadonlyArray<string> => [...(before ?? []), value]
@@ -51,6 +59,11 @@ export const make = (run: (asked: Invocation) => Promise<void>): Command => {
     .addHelpText("after", `${settings}\n${examples("milepost-proxy serve --sandbox", "MILEPOST_PROXY_UPSTREAMS=upstreams.toml milepost-proxy")}`)
     .action((given: { readonly sandbox?: boolean; readonly world?: string }) =>
       run({ command: "serve", sandbox: given.sandbox === true, world: given.world }))
+  program.command("migrate")
+    .description("Bring the database, or the file, up to date, apart from serving.")
+    .option("--json", "one JSON document on stdout")
+    .addHelpText("after", examples("MILEPOST_DATABASE_URL_FILE=/run/secrets/database milepost-proxy migrate"))
+    .action((given: { readonly json?: boolean }) => run({ command: "migrate", json: given.json === true }))
   const keys = program.command("keys").description("Keys of callers, while the service runs or not.").helpCommand(false)
   keys.command("create")
     .description("Make a key; it is shown once.")

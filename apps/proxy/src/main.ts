@@ -4,16 +4,12 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
 import * as FileSystem from "@effect/platform/FileSystem"
-import type { SqlClient } from "@effect/sql/SqlClient"
 import * as Lanes from "@milepost/engine/Lanes"
 import * as UndiciTransport from "@milepost/http/UndiciTransport"
-import type { Ledger } from "@milepost/ledger/Ledger"
-import * as LibsqlLedger from "@milepost/ledger/LibsqlLedger"
 import * as Simulator from "@milepost/simulator/Simulator"
 import * as SimulatorServer from "@milepost/simulator/SimulatorServer"
 import * as World from "@milepost/simulator/World"
 import * as Cause from "effect/Cause"
-import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -25,7 +21,9 @@ import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import { performance } from "node:perf_hooks"
 import * as KeysCommand from "./commands/KeysCommand.js"
+import * as MigrateCommand from "./commands/MigrateCommand.js"
 import * as Serve from "./commands/Serve.js"
+import * as Database from "./Database.js"
 import * as KeyDesk from "./keys/KeyDesk.js"
 import * as Keys from "./keys/Keys.js"
 import * as Log from "./operation/Log.js"
@@ -35,7 +33,6 @@ import * as Page from "./page/Page.js"
 import type { Invocation } from "./Program.js"
 import { Refused, setting } from "./Refused.js"
 import * as Settings from "./settings/Settings.js"
-import * as Store from "./Store.js"
 import * as Upstreams from "./upstream/Upstreams.js"
 
 const done = 0
@@ -50,30 +47,34 @@ const log = Log.make({
   later: (flush) => void setImmediate(flush)
 })
 
-/** The one file of the service, held until the scope closes. */
-const opened = (
-  data: string
-): Effect.Effect<Context.Context<Ledger | SqlClient>, Refused, FileSystem.FileSystem | Scope.Scope> =>
-  Effect.gen(function*() {
-    const files = yield* FileSystem.FileSystem
-    const name = "MILEPOST_PROXY_DATA"
-    yield* Effect.mapError(files.makeDirectory(data, { recursive: true, mode: 0o700 }), () => setting(name, `${data}: the folder cannot be made`))
-    const context = yield* Effect.mapError(LibsqlLedger.make({ path: `${data}/proxy.db` }), ({ message }) => setting(name, message))
-    yield* Effect.mapError(Effect.provide(Store.create, context), ({ message }) => setting(name, message))
-    return context
-  })
+/** The setting that says where the data lies, for messages. */
+const placed = ({ database }: Database.Place): string => database?.named ?? "MILEPOST_PROXY_DATA"
 
-const keysIn = (data: string) =>
-  Effect.flatMap(opened(data), (context) =>
-    Effect.mapError(Effect.provide(Keys.make, context), ({ message }) => setting("MILEPOST_PROXY_DATA", message)))
+/** A database that starts together with this process is waited for. */
+const patience: Database.Options = {
+  patienceMillis: 30_000,
+  waiting: (why) => log.write("warn", "waiting-for-database", { why })
+}
 
-/** A wish about keys: the running service fulfils it, or the file does. */
+const keysIn = (place: Database.Place) =>
+  Effect.flatMap(Database.open(place, { patienceMillis: 5_000, waiting: () => undefined }), (context) =>
+    Effect.mapError(Effect.provide(Keys.make, context), ({ message }) => setting(placed(place), message)))
+
+/** A wish about keys: a running service that has its file to itself fulfils it, else the data itself does. */
 const keysCommand = (wish: Effect.Effect<KeyDesk.Wish, Refused>, json: boolean) =>
   Effect.scoped(Effect.gen(function*() {
     const asked = yield* wish
-    const data = Settings.data(process.env)
-    const reply = yield* KeyDesk.ask(data, asked)
-    yield* KeysCommand.tell(reply ?? (yield* Effect.flatMap(keysIn(data), (keys) => KeyDesk.fulfil(keys, asked))), json)
+    const place = yield* Settings.place(process.env)
+    const reply = place.database === null ? yield* KeyDesk.ask(place.data, asked) : null
+    yield* KeysCommand.tell(reply ?? (yield* Effect.flatMap(keysIn(place), (keys) => KeyDesk.fulfil(keys, asked))), json)
+    return done
+  }))
+
+/** Brings the data up to date and tells from where to where. */
+const migrateCommand = (json: boolean) =>
+  Effect.scoped(Effect.gen(function*() {
+    const place = yield* Settings.place(process.env)
+    yield* MigrateCommand.tell(place.database === null ? "file" : "database", yield* Database.migrate(place, patience), json)
     return done
   }))
 
@@ -125,7 +126,7 @@ const serve = (
   announce: (url: string) => Effect.Effect<void, Refused, Keys.Keys>
 ): Effect.Effect<number, Refused, FileSystem.FileSystem | Scope.Scope> =>
   Effect.gen(function*() {
-    const context = yield* opened(settings.data)
+    const context = yield* Database.open(settings, patience)
     const metrics = Metrics.make()
     const page = yield* Effect.mapError(Page.load(pageFolder), ({ message }) => new Refused({ setting: "installation", message }))
     const traces = yield* tracing(settings.collector)
@@ -133,7 +134,7 @@ const serve = (
       Layer.succeed(Log.Log, log),
       Lanes.layerInProcess,
       NodeHttpServer.layerContext,
-      Layer.mapError(Keys.layer, ({ message }) => setting("MILEPOST_PROXY_DATA", message)),
+      Layer.mapError(Keys.layer, ({ message }) => setting(placed(settings), message)),
       Upstreams.layer({
         orgs: settings.orgs,
         queue: settings.queue,
@@ -147,7 +148,7 @@ const serve = (
       yield* reloading(orgs)
       const serving = yield* Effect.mapError(
         Serve.serve({ ...settings, metrics, page, traces, nowMillis }),
-        (error) => new Refused({ setting: error._tag === "CannotListen" ? "MILEPOST_PROXY_PORT" : "MILEPOST_PROXY_DATA", message: error.message })
+        (error) => new Refused({ setting: error._tag === "CannotListen" ? "MILEPOST_PROXY_PORT" : placed(settings), message: error.message })
       )
       yield* announce(serving.url)
       log.write("info", "listening", { url: serving.url, orgs: settings.orgs.map(({ id }) => id).join(",") })
@@ -184,7 +185,11 @@ const sandbox = (pageFolder: string, world: string | undefined): Effect.Effect<n
       ...process.env,
       ...variables,
       MILEPOST_PROXY_ORG: "sandbox",
-      MILEPOST_PROXY_UPSTREAMS: undefined
+      MILEPOST_PROXY_UPSTREAMS: undefined,
+      // Nothing of it is kept.
+      DATABASE_URL: undefined,
+      MILEPOST_DATABASE_URL: undefined,
+      MILEPOST_DATABASE_URL_FILE: undefined
     })
     const data = yield* Effect.mapError(files.makeTempDirectoryScoped({ prefix: "milepost-proxy-" }), () => setting("TMPDIR", "no folder can be made there"))
     return yield* serve(pageFolder, { ...settings, data }, Effect.succeed(settings.orgs), (url) =>
@@ -209,6 +214,8 @@ const program = (asked: Invocation, pageFolder: string): Effect.Effect<number, R
           : Effect.flatMap(Settings.read(process.env), (settings) =>
             serve(pageFolder, settings, Settings.orgs(process.env), (url) => Effect.sync(() => console.log(`milepost-proxy listens at ${url}`))))
       )
+    case "migrate":
+      return migrateCommand(asked.json)
     case "keys create":
       return keysCommand(KeysCommand.create(asked.flags), asked.flags.json === true)
     case "keys list":

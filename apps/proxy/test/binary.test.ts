@@ -1,55 +1,22 @@
 /** The built binary as a process: settings, keys, signals. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "@effect/vitest"
-import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import * as Fs from "node:fs"
-import * as Os from "node:os"
 import * as NodePath from "node:path"
-import { fileURLToPath } from "node:url"
+import * as Program from "./program.js"
 import { call, enrolBody, enrolPath, start } from "./running.js"
 
-const root = fileURLToPath(new URL("..", import.meta.url))
-// Beside the package's own modules: libsql is loaded from there.
-const dist = NodePath.join(root, "build", `bin-${process.pid}`)
-const folder = Fs.mkdtempSync(NodePath.join(Os.tmpdir(), "milepost-proxy-bin-"))
-const started = new Set<ChildProcess>()
+let program: Program.Program
+let folder = ""
 
 beforeAll(() => {
-  execFileSync(NodePath.join(root, "node_modules/.bin/rolldown"), ["--config", "rolldown.config.js", "--dir", dist], { cwd: root, stdio: "pipe" })
+  program = Program.build()
+  folder = program.folder
 })
-afterEach(() => {
-  for (const child of started) child.kill("SIGKILL")
-})
-afterAll(() => {
-  Fs.rmSync(dist, { recursive: true, force: true })
-  Fs.rmSync(folder, { recursive: true, force: true })
-})
+afterEach(() => program.killAll())
+afterAll(() => program.remove())
 
-const proxy = (environment: Readonly<Record<string, string>>, ...args: ReadonlyArray<string>) => {
-  const child = spawn(process.execPath, [NodePath.join(dist, "bin.cjs"), ...args], {
-    cwd: folder,
-    env: { PATH: process.env["PATH"] ?? "", MILEPOST_PROXY_PORT: "0", MILEPOST_PROXY_DATA: NodePath.join(folder, "data"), ...environment }
-  })
-  started.add(child)
-  const said = { out: "", err: "" }
-  child.stdout.on("data", (chunk) => (said.out += String(chunk)))
-  child.stderr.on("data", (chunk) => (said.err += String(chunk)))
-  const ended = new Promise<{ readonly code: number | null; readonly out: string; readonly err: string }>((resolve) =>
-    child.once("close", (code) => {
-      started.delete(child)
-      resolve({ code, ...said })
-    }))
-  const saying = async (pattern: RegExp): Promise<RegExpExecArray> => {
-    for (;;) {
-      const found = pattern.exec(said.out) ?? pattern.exec(said.err)
-      if (found !== null) return found
-      if (child.exitCode !== null) throw new Error(said.err)
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-  }
-  return { child, ended, saying }
-}
-
-const upstream = (url: string) => ({ MILEPOST_PROXY_ORG: "brand", MILEPOST_HOST: url, MILEPOST_USERNAME: "parent.till", MILEPOST_PASSWORD: "parent-secret" })
+const proxy: Program.Program["proxy"] = (...asked) => program.proxy(...asked)
+const { upstream } = Program
 
 describe("milepost-proxy", () => {
   it("tells its version and its settings", async () => {

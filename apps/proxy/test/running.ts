@@ -113,7 +113,7 @@ export const start = async (options: Options = {}): Promise<Running> => {
     later: queueMicrotask
   })
   const metrics = Metrics.make()
-  const file = Layer.tap(LibsqlLedger.layer({ path: `${data}/proxy.db` }), (context) => Effect.provide(Store.create, context))
+  const file = Layer.tap(LibsqlLedger.layer({ path: `${data}/proxy.db` }), (context) => Effect.provide(Store.migrate, context))
   const services = Layer.mergeAll(
     keysLayer,
     Layer.succeed(Log.Log, log),
@@ -132,7 +132,7 @@ export const start = async (options: Options = {}): Promise<Running> => {
     ? Page.none
     : await Effect.runPromise(Effect.provide(Page.load(options.page), NodeFileSystem.layer))
   const serving = await within(Effect.provide(
-    Serve.serve({ host: "127.0.0.1", port: 0, data, uploadBytes: options.uploadBytes ?? 10_000_000, uploadPatience: options.uploadPatience ?? Patience.standard, retentionDays: 30, metrics, page, traces: options.traces ?? null, nowMillis: () => performance.now() }),
+    Serve.serve({ host: "127.0.0.1", port: 0, data, database: null, uploadBytes: options.uploadBytes ?? 10_000_000, uploadPatience: options.uploadPatience ?? Patience.standard, retentionDays: 30, metrics, page, traces: options.traces ?? null, nowMillis: () => performance.now() }),
     context
   ))
   const keys = Context.get(context, Keys)

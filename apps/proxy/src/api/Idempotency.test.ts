@@ -1,25 +1,26 @@
 import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
 import * as FileSystem from "@effect/platform/FileSystem"
+import type { SqlClient } from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as LibsqlLedger from "@milepost/ledger/LibsqlLedger"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import * as Store from "../Store.js"
 import * as Idempotency from "./Idempotency.js"
 import * as Problem from "./Problem.js"
 
 /** First answers in a file of their own. */
-const kept = <A, E>(use: (idempotency: Idempotency.Service) => Effect.Effect<A, E>) =>
+const inFile = <A, E>(use: Effect.Effect<A, E, Scope.Scope | SqlClient>) =>
   Effect.scoped(Effect.gen(function*() {
     const files = yield* FileSystem.FileSystem
     const folder = yield* files.makeTempDirectoryScoped()
-    return yield* Effect.provide(
-      Effect.zipRight(Store.create, Effect.flatMap(Idempotency.make, use)),
-      LibsqlLedger.layer({ path: `${folder}/proxy.db` })
-    )
+    return yield* Effect.provide(Effect.zipRight(Store.migrate, use), LibsqlLedger.layer({ path: `${folder}/proxy.db` }))
   })).pipe(Effect.provide(NodeFileSystem.layer))
+
+const kept = <A, E>(use: (idempotency: Idempotency.Service) => Effect.Effect<A, E>) => inFile(Effect.flatMap(Idempotency.make(), use))
 
 const request = { owner: "key_1", key: "k", fingerprint: Idempotency.fingerprint("enroll", "{}") }
 
@@ -75,6 +76,23 @@ describe("Idempotency", () => {
         yield* idempotency.once(request, answer)
         assert.strictEqual(calls(), 1)
       })))
+
+  it.effect("what a process that died had begun is begun again, and its late answer is not kept", () =>
+    inFile(Effect.gen(function*() {
+      const before = yield* Idempotency.make()
+      const begun = yield* Deferred.make<void>()
+      const late = yield* Deferred.make<Idempotency.Answer>()
+      const first = yield* Effect.fork(before.once(request, Effect.zipRight(Deferred.succeed(begun, undefined), Deferred.await(late))))
+      yield* Deferred.await(begun)
+      const after = yield* Idempotency.make()
+      // Another request may have the key as well: nobody was told of the first.
+      const other = { ...request, fingerprint: "other" }
+      assert.strictEqual((yield* after.once(other, counted().answer)).body, `{"call":1}`)
+      yield* Deferred.succeed(late, { status: 200, headers: {}, body: "late" })
+      assert.strictEqual((yield* Fiber.join(first)).body, "late")
+      const again = yield* after.once(other, counted().answer)
+      assert.deepStrictEqual([again.body, again.headers["idempotent-replayed"]], [`{"call":1}`, "true"])
+    })))
 
   it("parts are told apart, whatever they hold", () => {
     assert.notStrictEqual(Idempotency.fingerprint("a", "bc"), Idempotency.fingerprint("ab", "c"))

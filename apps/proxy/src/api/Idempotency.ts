@@ -1,14 +1,20 @@
 /**
  * `Idempotency-Key`, after the draft of the IETF: the first answer is kept, and given again to the same request.
  *
- * A key belongs to the API key that it came with. It is taken before anything is done; who comes with it meanwhile is told
- * to wait, and who comes with another body is refused. What was refused before anything was done is not kept.
+ * A key belongs to the API key that it came with. It is taken before anything is done; who comes with it meanwhile, here
+ * or at another replica, is told to wait, and who comes with another body is refused. What was refused before anything was
+ * done is not kept.
+ *
+ * What somebody has taken who is gone may be taken again: enrolling twice does no harm. It carries who took it for that, and
+ * a taker whose place was taken writes nothing over the answer of the other.
  */
 import { SqlClient } from "@effect/sql/SqlClient"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { createHash } from "node:crypto"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import { createHash, randomBytes } from "node:crypto"
 import * as Store from "../Store.js"
 import * as Problem from "./Problem.js"
 
@@ -30,6 +36,17 @@ export interface Service {
     answer: Effect.Effect<Answer, Problem.Problem, R>
   ) => Effect.Effect<Answer, Problem.Problem, R>
 }
+
+/** Who else may be at work on requests. */
+export interface Replicas {
+  /** What the others know this process by; another one after each start, or the same. */
+  readonly self: string
+  /** Whether another replica is still there, so that what it has begun may still end. */
+  readonly isLiving: (replica: string) => Effect.Effect<boolean, unknown>
+}
+
+/** One process: whoever else was at work is gone. */
+export const alone: Replicas = { self: "alone", isLiving: () => Effect.succeed(false) }
 
 /** A request that came with a key. */
 export interface Request {
@@ -60,64 +77,111 @@ interface Row {
   readonly status: number | null
   readonly headers: string | null
   readonly body: string | null
+  /** One request of one replica; `null` from before there were several. */
+  readonly taker: string | null
 }
+
+/** A taking of a request: unlike any other, and it tells whose it is. */
+const takerOf = (replica: string): string => `${randomBytes(9).toString("base64url")}@${replica}`
+
+const replicaOf = (taker: string): string => taker.slice(taker.indexOf("@") + 1)
 
 const unavailable = Effect.mapError(({ message }: Store.StoreFailed) => Problem.make("storage", message, { retryAfterMillis: 5_000 }))
 
-/** Keeps first answers in the file. What a process that died had begun may be begun again: enrolling twice does no harm. */
-export const make: Effect.Effect<Service, Store.StoreFailed, SqlClient> = Effect.gen(function*() {
-  const sql = yield* SqlClient
-  yield* Store.attempt("written", sql`DELETE FROM proxy_first_answers WHERE status IS NULL`)
+const stillRunning = Problem.make("still-running", "The first request with this key has no answer yet.", { retryAfterMillis: 1_000 })
 
-  const again = (found: Row | undefined, { content, fingerprint }: Request): Effect.Effect<Answer, Problem.Problem> => {
-    if (found === undefined || (found.status === null && found.fingerprint === fingerprint)) {
-      return Effect.fail(Problem.make("still-running", "The first request with this key has no answer yet.", { retryAfterMillis: 1_000 }))
+/** Keeps first answers in the file or the database, until the scope ends. */
+export const make = (replicas: Replicas = alone): Effect.Effect<Service, never, Scope.Scope | SqlClient> =>
+  Effect.gen(function*() {
+    const sql = yield* SqlClient
+    const scope = yield* Effect.scope
+    /** What requests of this process have taken, and have not ended. */
+    const mine = new Set<string>()
+
+    const isAtWork = (taker: string | null): Effect.Effect<boolean, Store.StoreFailed> => {
+      if (taker === null) return Effect.succeed(false)
+      const replica = replicaOf(taker)
+      return replica === replicas.self
+        ? Effect.sync(() => mine.has(taker))
+        : Effect.mapError(replicas.isLiving(replica), () => new Store.StoreFailed({ doing: "read", place: "database" }))
     }
+
+    const replay = (found: Row): Effect.Effect<Answer> => {
+      const headers = JSON.parse(found.headers ?? "{}") as Readonly<Record<string, string>>
+      return Effect.succeed({ status: found.status ?? 500, headers: { ...headers, "idempotent-replayed": "true" }, body: found.body ?? "" })
+    }
+
     const other = Effect.fail(Problem.make("other-request", "Route or body differ from the first request with this key."))
-    if (found.fingerprint !== fingerprint) return other
-    const replayed = replay(found)
-    return content === undefined || found.content === null
-      ? replayed
-      : Effect.flatMap(content, (digest) => digest === found.content ? replayed : other)
-  }
 
-  const replay = (found: Row): Effect.Effect<Answer> => {
-    const headers = JSON.parse(found.headers ?? "{}") as Readonly<Record<string, string>>
-    return Effect.succeed({ status: found.status ?? 500, headers: { ...headers, "idempotent-replayed": "true" }, body: found.body ?? "" })
-  }
+    const again = (found: Row, { content, fingerprint }: Request): Effect.Effect<Answer, Problem.Problem> => {
+      if (found.fingerprint !== fingerprint) return other
+      if (found.status === null) return Effect.fail(stillRunning)
+      const replayed = replay(found)
+      return content === undefined || found.content === null
+        ? replayed
+        : Effect.flatMap(content, (digest) => digest === found.content ? replayed : other)
+    }
 
-  return {
-    once: (request, answer) =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.gen(function*() {
-          const { content, fingerprint, key, owner } = request
-          const now = yield* Clock.currentTimeMillis
-          yield* unavailable(Store.attempt("written", sql`DELETE FROM proxy_first_answers WHERE created_at < ${now - lifetimeMillis}`))
-          const taken = yield* unavailable(Store.attempt("written", sql<object>`INSERT INTO proxy_first_answers ${
-            sql.insert({ key_id: owner, idempotency_key: key, fingerprint, created_at: now })
-          } ON CONFLICT DO NOTHING RETURNING created_at`))
-          if (taken.length === 0) {
-            const [found] = yield* unavailable(Store.attempt("read", sql<Row>`
-              SELECT fingerprint, content, status, headers, body FROM proxy_first_answers WHERE key_id = ${owner} AND idempotency_key = ${key}`))
-            return yield* restore(again(found, request))
-          }
-          const forget = Effect.ignore(sql`DELETE FROM proxy_first_answers WHERE key_id = ${owner} AND idempotency_key = ${key}`)
-          const exit = yield* Effect.exit(restore(answer))
-          if (Exit.isFailure(exit)) {
-            yield* forget
-            return yield* exit
-          }
-          const { body, headers, status } = exit.value
-          if (passing.has(status)) yield* forget
-          else {
-            // A body that was refused may not have been read to its end.
-            const digest = content === undefined || status >= 400 ? null : yield* Effect.orElseSucceed(content, () => null)
-            // The answer is known and true, whether or not it can be kept.
-            yield* Effect.ignore(sql`UPDATE proxy_first_answers SET content = ${digest}, status = ${status}, headers = ${JSON.stringify(headers)}, body = ${body}
-              WHERE key_id = ${owner} AND idempotency_key = ${key}`)
-          }
-          return exit.value
-        })
-      )
-  }
-})
+    /** Takes a request's key; what was there before where somebody else has it. */
+    const take = (request: Request, taker: string): Effect.Effect<Taken, Problem.Problem> =>
+      Effect.gen(function*() {
+        const { fingerprint, key, owner } = request
+        const now = yield* Clock.currentTimeMillis
+        yield* unavailable(Store.attempt("written", sql`DELETE FROM proxy_first_answers WHERE created_at < ${now - lifetimeMillis}`))
+        const taken = yield* unavailable(Store.attempt("written", sql<object>`INSERT INTO proxy_first_answers ${
+          sql.insert({ key_id: owner, idempotency_key: key, fingerprint, created_at: now, taker })
+        } ON CONFLICT DO NOTHING RETURNING created_at`))
+        if (taken.length > 0) return { isTaken: true }
+        const [found] = yield* unavailable(Store.attempt("read", sql<Row>`
+          SELECT fingerprint, content, status, headers, body, taker FROM proxy_first_answers WHERE key_id = ${owner} AND idempotency_key = ${key}`))
+        // Given back in this moment: the next try finds it free.
+        if (found === undefined) return { isTaken: false, found: null }
+        if (found.status !== null || (yield* unavailable(isAtWork(found.taker)))) return { isTaken: false, found }
+        // Only as it was found: of several who see that its taker is gone, one takes it.
+        const retaken = yield* unavailable(Store.attempt("written", sql<object>`
+          UPDATE proxy_first_answers SET taker = ${taker}, fingerprint = ${fingerprint}, created_at = ${now}
+          WHERE key_id = ${owner} AND idempotency_key = ${key} AND status IS NULL AND COALESCE(taker, '') = ${found.taker ?? ""} RETURNING created_at`))
+        return retaken.length > 0 ? { isTaken: true } : { isTaken: false, found: null }
+      })
+
+    return {
+      once: (request, answer) =>
+        Effect.uninterruptibleMask((restore) =>
+          Effect.gen(function*() {
+            const { content, key, owner } = request
+            const taker = takerOf(replicas.self)
+            const given = Effect.sync(() => mine.delete(taker))
+            mine.add(taker)
+            const taken = yield* Effect.onError(take(request, taker), () => given)
+            if (!taken.isTaken) {
+              yield* given
+              return yield* taken.found === null ? Effect.fail(stillRunning) : restore(again(taken.found, request))
+            }
+            const isMine = sql`key_id = ${owner} AND idempotency_key = ${key} AND taker = ${taker} AND status IS NULL`
+            const forget = Effect.ensuring(Effect.ignore(sql`DELETE FROM proxy_first_answers WHERE ${isMine}`), given)
+            const exit = yield* Effect.exit(restore(answer))
+            if (Exit.isFailure(exit)) {
+              yield* forget
+              return yield* exit
+            }
+            const { body, headers, status } = exit.value
+            if (passing.has(status)) yield* forget
+            else {
+              // A body that was refused may not have been read to its end.
+              const digest = content === undefined || status >= 400 ? null : yield* Effect.orElseSucceed(content, () => null)
+              const write = sql`UPDATE proxy_first_answers SET content = ${digest}, status = ${status}, headers = ${JSON.stringify(headers)}, body = ${body}
+                WHERE ${isMine}`
+              // The answer is known and true, whether or not it can be kept now: until it is, who comes again waits.
+              const kept = Effect.ensuring(Effect.retry(write, untilKept), given)
+              yield* Effect.matchEffect(write, { onFailure: () => Effect.forkIn(kept, scope), onSuccess: () => given })
+            }
+            return exit.value
+          })
+        )
+    }
+  })
+
+type Taken = { readonly isTaken: true } | { readonly isTaken: false; readonly found: Row | null }
+
+/** For as long as it would be kept. */
+const untilKept = Schedule.intersect(Schedule.spaced("1 second"), Schedule.recurs(lifetimeMillis / 1_000))

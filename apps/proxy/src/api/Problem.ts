@@ -36,7 +36,7 @@ export const table = {
   "upstream-failed": { status: 502, title: "The upstream gave no usable answer", remedy: "Send the request again." },
   "upstream-down": { status: 503, title: "The upstream is down or cannot be reached", remedy: "Wait for `Retry-After`. Nothing was sent." },
   draining: { status: 503, title: "The service is about to stop", remedy: "Send the request again in a moment." },
-  storage: { status: 503, title: "The service cannot write its data", remedy: "Wait; whoever runs the service looks at the disk." }
+  storage: { status: 503, title: "The service cannot write its data", remedy: "Wait; whoever runs the service looks at the disk, or the database." }
 } as const satisfies Readonly<Record<string, Row>>
 
 /** The name of a type. */

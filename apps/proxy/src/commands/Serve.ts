@@ -19,6 +19,7 @@ import * as Bodies from "../server/Bodies.js"
 import * as Exchange from "../server/Exchange.js"
 import type { Patience } from "../server/Patience.js"
 import * as Server from "../server/Server.js"
+import type { SharedDatabase } from "../settings/SharedDatabase.js"
 import type { StoreFailed } from "../Store.js"
 import { Upstreams } from "../upstream/Upstreams.js"
 
@@ -27,6 +28,8 @@ export interface Options {
   readonly host: string
   readonly port: number
   readonly data: string
+  /** Where several replicas share their data. */
+  readonly database: SharedDatabase | null
   readonly uploadBytes: number
   readonly uploadPatience: Patience
   readonly retentionDays: number
@@ -51,7 +54,10 @@ export const serve = (
     const keys = yield* Keys
     const log = yield* Log
     const upstreams = yield* Upstreams
-    yield* Effect.catchAll(KeyDesk.open(options.data, keys), ({ message }) => Effect.sync(() => log.write("warn", "no-key-desk", { message })))
+    // A database is open to the command line by itself.
+    if (options.database === null) {
+      yield* Effect.catchAll(KeyDesk.open(options.data, keys), ({ message }) => Effect.sync(() => log.write("warn", "no-key-desk", { message })))
+    }
     const bodies = yield* Bodies.make(nowMillis)
     const allowance = Allowance.make()
     const dropIn = DropIn.make({ keys, upstreams, allowance, bodies, metrics, nowMillis })
@@ -64,7 +70,7 @@ export const serve = (
       bodies,
       metrics,
       jobs,
-      idempotency: yield* Idempotency.make,
+      idempotency: yield* Idempotency.make(),
       log,
       uploadBytes: options.uploadBytes,
       uploadPatience: options.uploadPatience,

@@ -7,6 +7,7 @@ import * as Patience from "../server/Patience.js"
 import type { Org } from "../upstream/Org.js"
 import * as Orgs from "./Orgs.js"
 import type { Texts } from "./Secrets.js"
+import * as SharedDatabase from "./SharedDatabase.js"
 
 /** A collector of traces. */
 export interface Collector {
@@ -20,8 +21,10 @@ export interface Collector {
 export interface Settings {
   readonly host: string
   readonly port: number
-  /** The folder of its data. */
+  /** The folder of its data, where there is no database. */
   readonly data: string
+  /** Where its data lies instead, for several replicas; `null` for the folder. */
+  readonly database: SharedDatabase.SharedDatabase | null
   readonly orgs: ReadonlyArray<Org>
   /** How many interactive programs an organisation lets in at once. */
   readonly queue: number
@@ -50,8 +53,11 @@ const whole = (
     : Either.left(setting(name, `${JSON.stringify(text)} is not a whole number from ${least} to ${most}`))
 }
 
-/** The folder where keys, jobs and first answers lie. */
-export const data = (environment: Texts): string => environment["MILEPOST_PROXY_DATA"] || "milepost-proxy-data"
+/** Where keys, jobs and first answers lie: all that a command needs which does not serve. */
+export const place = (
+  environment: Texts
+): Effect.Effect<Pick<Settings, "data" | "database">, Refused, FileSystem.FileSystem> =>
+  Effect.map(SharedDatabase.read(environment), (database) => ({ data: environment["MILEPOST_PROXY_DATA"] || "milepost-proxy-data", database }))
 
 /** The organisations that the environment names, itself or by its file. */
 export const orgs = (environment: Texts): Effect.Effect<ReadonlyArray<Org>, Refused, FileSystem.FileSystem> => {
@@ -97,7 +103,7 @@ export const read = (environment: Texts): Effect.Effect<Settings, Refused, FileS
     return {
       host,
       port: yield* whole(environment, "MILEPOST_PROXY_PORT", 8320, 0, 65_535),
-      data: data(environment),
+      ...(yield* place(environment)),
       queue: yield* whole(environment, "MILEPOST_PROXY_QUEUE", 1_000, 1, 100_000),
       uploadBytes: yield* whole(environment, "MILEPOST_PROXY_UPLOAD_BYTES", 1_073_741_824, 1, Number.MAX_SAFE_INTEGER),
       uploadPatience: {
