@@ -76,9 +76,10 @@ export const make = (options: {
   readonly inner: Gate.Inner
   readonly queue: number
   readonly watch: Gate.Watch
+  readonly pace?: Gate.MakePace | undefined
 }): Effect.Effect<Upstream> =>
   Effect.gen(function*() {
-    const gate = yield* Gate.make({ inner: options.inner, limits: options.org.limits, watch: options.watch })
+    const gate = yield* Gate.make({ inner: options.inner, limits: options.org.limits, watch: options.watch, pace: options.pace })
     const clock = yield* Effect.clock
     const fork = Runtime.runFork(yield* Effect.runtime<never>())
     const turnstile = Turnstile.make()
