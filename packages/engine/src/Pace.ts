@@ -6,18 +6,22 @@
  */
 import * as Effect from "effect/Effect"
 import { steadyMillis } from "./internal/steadyMillis.js"
+import type { Crawl, Pause } from "./PaceState.js"
+import * as PaceState from "./PaceState.js"
 
-/** A stop of the whole organisation. */
-export interface Pause {
-  readonly untilMillis: number
-  /** For people, e.g. `429`. */
-  readonly why: string
-}
+export type { Crawl, Pause } from "./PaceState.js"
 
 /** The pace of one organisation. Moments are milliseconds of the clock. */
 export interface Pace {
-  /** Reserves the next turn and says when it is: now or earlier means go. */
+  /**
+   * Reserves the next turn and says when it is: now or earlier means go. `Infinity`, and nothing is reserved, where nobody
+   * knows yet: ask again.
+   */
   readonly turn: (nowMillis: number) => number
+  /** Whether a turn that has come may still be taken, or a new one is needed. */
+  readonly holds: (turnMillis: number, nowMillis: number) => boolean
+  /** A turn was taken now. In an outage the next one is counted from here, or two calls would try an upstream that is down. */
+  readonly taken: (turnMillis: number, nowMillis: number) => void
   /** Stops everybody until then; a pause is never shortened. */
   readonly pause: (untilMillis: number, why: string) => void
   /** The pause that is on; `null` while calls may go. */
@@ -26,6 +30,8 @@ export interface Pace {
   readonly waiting: (nowMillis: number) => Pause | null
   /** Lets one call go every so often, for as long as an outage lasts; `null` ends that, and wakes everybody. */
   readonly crawl: (everyMillis: number | null, why: string) => void
+  /** The outage that is on; `null` while there is none. */
+  readonly crawling: () => Crawl | null
   /** Changes with the end of an outage: a turn that was reserved before counts no more. */
   readonly era: () => number
   /** Counts a call that the upstream did not refuse for its number. */
@@ -37,24 +43,13 @@ export interface Pace {
   readonly refused: (nowMillis: number, sentMillis: number, retryAfterMillis: number | null) => void
   /** Calls a second that are let go; `null` without a limit. */
   readonly rate: () => number | null
+  /** Those of them that this process may count on; `null` without a limit. */
+  readonly share: () => number | null
   /** How many turns could be taken at once; `null` without a limit. */
   readonly left: (nowMillis: number) => number | null
   /** Calls a second that the upstream bore, to be kept for the next run; `null` where it never refused. */
   readonly learnt: () => number | null
 }
-
-/** Turns saved up while nobody called, as the time that they span. */
-const burstMillis = 100
-
-/** The wait after a 429 that names none. */
-const firstPauseMillis = 1_000
-const longestPauseMillis = 30_000
-
-/** Below this many calls between two refusals nothing is learnt. */
-const fewestCalls = 5
-
-/** A learnt rate is tried a little higher when the upstream has not refused for so long. */
-const probeAfterMillis = 30_000
 
 /**
  * A pace that starts now.
@@ -75,94 +70,44 @@ export const make = (options: {
   readonly callsPerSecond?: number | null
   readonly learntBefore?: number | null
 }): Pace => {
-  const ceiling = options.callsPerSecond ?? null
-  const within = (rate: number): number => ceiling === null ? rate : Math.min(ceiling, rate)
-  let rate: number | null = options.learntBefore == null ? ceiling : within(options.learntBefore)
-  let learnt: number | null = options.learntBefore ?? null
-  let next = options.nowMillis - burstMillis
-  let pause: Pause = { untilMillis: Number.NEGATIVE_INFINITY, why: "" }
-  let cycleStart = options.nowMillis
-  let calls = 0
-  let refusedAt = Number.NEGATIVE_INFINITY
-  let inARow = 0
-  let probedAt = options.nowMillis
-  let crawling: { readonly everyMillis: number; readonly why: string } | null = null
-  let era = 0
+  let state = PaceState.make({
+    nowMillis: options.nowMillis,
+    callsPerSecond: options.callsPerSecond ?? null,
+    learntBefore: options.learntBefore ?? null
+  })
 
-  const stop = (untilMillis: number, why: string): void => {
-    if (untilMillis <= pause.untilMillis) return
-    pause = { untilMillis, why }
-    next = Math.max(next, untilMillis)
+  const turn = (now: number): number => {
+    const turns = PaceState.peek(state, now)
+    state = PaceState.reserved(state, turns, 1)
+    return turns.firstMillis
   }
 
   return {
-    turn: (now) => {
-      if (crawling !== null) {
-        const turn = Math.max(next, now, pause.untilMillis)
-        next = turn + crawling.everyMillis
-        return turn
-      }
-      if (rate === null) return Math.max(now, pause.untilMillis)
-      const turn = Math.max(next, now - burstMillis)
-      next = turn + 1000 / rate
-      return turn
+    turn,
+    holds: (_, now) => state.pause.untilMillis <= now,
+    taken: (taken, now) => {
+      if (taken < now && state.crawl !== null) turn(now)
     },
-    pause: stop,
+    pause: (until, why) => {
+      state = PaceState.paused(state, until, why)
+    },
     crawl: (everyMillis, why) => {
-      if (everyMillis === null) {
-        if (crawling === null) return
-        crawling = null
-        era += 1
-        next = Number.NEGATIVE_INFINITY
-        return
-      }
-      if (crawling === null) {
-        era += 1
-        next = Number.NEGATIVE_INFINITY
-      }
-      crawling = { everyMillis, why }
+      state = PaceState.crawling(state, everyMillis === null ? null : { everyMillis, why })
     },
-    era: () => era,
-    paused: (now) => pause.untilMillis > now ? pause : null,
-    waiting: (now) => {
-      if (pause.untilMillis > now) return pause
-      return crawling === null ? null : { untilMillis: Math.max(now, Math.min(next, now + crawling.everyMillis)), why: crawling.why }
-    },
+    crawling: () => state.crawl,
+    era: () => state.era,
+    paused: (now) => PaceState.pauseAt(state, now),
+    waiting: (now) => PaceState.waiting(state, now),
     accepted: (now) => {
-      calls += 1
-      inARow = 0
-      if (learnt === null || rate === null || rate === ceiling || now - probedAt < probeAfterMillis) return
-      probedAt = now
-      rate = within(rate * 1.05)
+      state = PaceState.accepted(state, now)
     },
     refused: (now, sent, retryAfterMillis) => {
-      const isNews = sent >= refusedAt
-      if (isNews) inARow += 1
-      const wait = retryAfterMillis ?? Math.min(longestPauseMillis, firstPauseMillis * 2 ** Math.min(inARow - 1, 10))
-      stop(now + Math.max(0, wait), "429")
-      if (!isNews) return
-      const until = Math.max(now, pause.untilMillis)
-      if (calls >= fewestCalls && until > cycleStart) {
-        learnt = calls * 1000 / (until - cycleStart)
-        rate = within(learnt)
-      } else if (learnt !== null && rate !== null) {
-        rate = Math.max(rate * 0.8, 0.1)
-        learnt = rate
-      }
-      cycleStart = until
-      probedAt = until
-      calls = 0
-      // Whatever left before the pause ends belongs to this refusal.
-      refusedAt = until
+      state = PaceState.refused(state, now, sent, retryAfterMillis)
     },
-    rate: () => rate,
-    left: (now) => {
-      if (crawling !== null) return next <= now && pause.untilMillis <= now ? 1 : 0
-      if (rate === null) return null
-      const first = Math.max(next, now - burstMillis)
-      return pause.untilMillis > now || first > now ? 0 : Math.floor((now - first) * rate / 1000 + 1e-9) + 1
-    },
-    learnt: () => learnt
+    rate: () => state.rate,
+    share: () => state.rate,
+    left: (now) => PaceState.left(state, now),
+    learnt: () => state.learnt
   }
 }
 

@@ -56,6 +56,16 @@ export type Ended = (exit: Exit.Exit<Transport.Response, TransportError>) => voi
 /** Told of every call that came back. */
 export type Watch = (request: Transport.Request, exit: Exit.Exit<Transport.Response, TransportError>, tookMillis: number) => void
 
+/** How a gate's pace is made: when the gate is, and again whenever its limit changes. */
+export type MakePace = (options: {
+  readonly nowMillis: number
+  readonly callsPerSecond: number | null
+  /** How many calls wait for a turn. */
+  readonly waiting: () => number
+  /** For a pace that is moved from elsewhere: turns have come, or an outage has begun or ended there. */
+  readonly onMoved: () => void
+}) => Pace.Pace
+
 /** The calls of one job. */
 export interface JobCalls {
   readonly transport: Transport.Service
@@ -131,12 +141,18 @@ export const make = (options: {
   readonly inner: Inner
   readonly limits: Limits
   readonly watch: Watch
+  /** A pace of this process alone, unless replicas share one. */
+  readonly pace?: MakePace | undefined
 }): Effect.Effect<Gate> =>
   Effect.map(Effect.zip(Effect.clock, Effect.runtime<never>()), ([clock, runtime]) => {
     const now = (): number => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)
     const run = Runtime.runFork(runtime)
     let { inner, limits } = options
-    let pace = Pace.make({ nowMillis: now(), callsPerSecond: limits.callsPerSecond })
+    const makePace = options.pace ?? Pace.make
+    const paceAt = ({ callsPerSecond }: Limits): Pace.Pace =>
+      // Called only once the gate stands.
+      makePace({ nowMillis: now(), callsPerSecond, waiting: () => withoutTurn(), onMoved: () => moved() })
+    let pace = paceAt(limits)
     let concurrency = Concurrency.make(limits.concurrency)
     const outage = Outage.make({ isArmed: true })
     let breaker: Breaker | null = null
@@ -159,20 +175,21 @@ export const make = (options: {
         turn = pace.turn(at)
       }
       // A reservation that is older than a pause is worth nothing.
-      if (turn <= at && pace.paused(at) !== null) turn = pace.turn(at)
-      return turn <= at
+      if (turn <= at && !pace.holds(turn, at)) turn = pace.turn(at)
+      if (turn <= at) return true
+      if (turn === Number.POSITIVE_INFINITY) turn = null
+      return false
     }
 
     const turnsLeft = (at: number): number | null => {
       const left = pace.left(at)
       // One that was asked for and nobody has taken yet.
-      return left !== null && turn !== null && turn <= at && era === pace.era() && pace.paused(at) === null ? left + 1 : left
+      return left !== null && turn !== null && turn <= at && era === pace.era() && pace.holds(turn, at) ? left + 1 : left
     }
 
     const takePlace = (at: number): boolean => {
       if (!hasTurn(at) || !concurrency.tryTake()) return false
-      // A turn that waited for somebody to take it: the next one is counted from now, or two calls would try an upstream that is down.
-      if (breaker !== null && turn !== null && turn < at) pace.turn(at)
+      if (turn !== null) pace.taken(turn, at)
       turn = null
       return true
     }
@@ -206,6 +223,9 @@ export const make = (options: {
 
     const isAnybodyWaiting = (): boolean => interactive.waiting.size > 0 || batch.waiting.size > 0 || jobs.size > 0
 
+    /** Calls that wait, without the one whose turn is held here. */
+    const withoutTurn = (): number => Math.max(0, interactive.waiting.size + batch.waiting.size + waitingJobs - Number(turn !== null))
+
     const people = (): ReadonlyArray<Waiting> => [...interactive.waiting, ...batch.waiting]
 
     const sweep = (at: number): void => {
@@ -234,13 +254,28 @@ export const make = (options: {
     }
 
     /** Calls of jobs wait for the end of it; people do not. */
-    const trip = (everyMillis: number, why: string, at: number): void => {
+    const shut = (why: string, at: number): void => {
       breaker = { why, sinceMillis: breaker?.sinceMillis ?? at }
-      pace.crawl(everyMillis, why)
       for (const call of people()) {
         forget(call)
         call.fail(new NotSent({ reason: "Closed", message: `the upstream is taken for down (${why}); the call was not sent` }))
       }
+    }
+
+    const trip = (everyMillis: number, why: string, at: number): void => {
+      pace.crawl(everyMillis, why)
+      shut(why, at)
+    }
+
+    /** Another process has moved the pace: its turns have come, or it has found the upstream down, or up again. */
+    const moved = (): void => {
+      const crawl = pace.crawling()
+      const at = now()
+      if (crawl === null && breaker !== null) {
+        breaker = null
+        outage.observe({ _tag: "Well" }, 0, at)
+      } else if (crawl !== null && breaker === null) shut(crawl.why, at)
+      if (isAnybodyWaiting()) pump()
     }
 
     const watch = (exit: Exit.Exit<Transport.Response, TransportError>, customerId: number, at: number): void => {
@@ -385,7 +420,7 @@ export const make = (options: {
       expectedWaitMillis: () => {
         const at = now()
         const paused = Math.max(0, (pace.paused(at)?.untilMillis ?? at) - at)
-        const rate = pace.rate()
+        const rate = pace.share()
         return paused + (rate === null ? 0 : interactive.waiting.size * 1000 / rate)
       },
       isOverrun: () => {
@@ -414,7 +449,7 @@ export const make = (options: {
       replace: (transport, wanted) => {
         inner = transport
         if (wanted.callsPerSecond !== limits.callsPerSecond) {
-          pace = Pace.make({ nowMillis: now(), callsPerSecond: wanted.callsPerSecond })
+          pace = paceAt(wanted)
           turn = null
         }
         if (wanted.concurrency !== limits.concurrency) concurrency = Concurrency.make(wanted.concurrency)

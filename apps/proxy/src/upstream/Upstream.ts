@@ -84,9 +84,10 @@ export const make = (options: {
   readonly watch: Gate.Watch
   /** Where there are other replicas: takes calls of people to the one that may make them. */
   readonly route?: Router | undefined
+  readonly pace?: Gate.MakePace | undefined
 }): Effect.Effect<Upstream> =>
   Effect.gen(function*() {
-    const gate = yield* Gate.make({ inner: options.inner, limits: options.org.limits, watch: options.watch })
+    const gate = yield* Gate.make({ inner: options.inner, limits: options.org.limits, watch: options.watch, pace: options.pace })
     const clock = yield* Effect.clock
     const fork = Runtime.runFork(yield* Effect.runtime<never>())
     const turnstile = Turnstile.make()
