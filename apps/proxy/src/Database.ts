@@ -6,6 +6,8 @@
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import { SqlClient } from "@effect/sql/SqlClient"
+import * as Replica from "@milepost/engine/Replica"
+import * as SharedPace from "@milepost/engine/SharedPace"
 import type { Ledger } from "@milepost/ledger/Ledger"
 import type { LedgerUnwritable } from "@milepost/ledger/LedgerError"
 import * as LibsqlLedger from "@milepost/ledger/LibsqlLedger"
@@ -36,7 +38,9 @@ interface Part {
 
 /** In this order, after the ledger. What else shares the database is added here. */
 const parts: ReadonlyArray<Part> = [
-  { name: "proxy", migrate: Store.migrate }
+  { name: "proxy", migrate: Store.migrate },
+  { name: "replicas", migrate: Store.exclusively(Replica.create) },
+  { name: "paces", migrate: Store.exclusively(Effect.flatMap(SqlClient, SharedPace.create)) }
 ]
 
 const every = "500 millis"

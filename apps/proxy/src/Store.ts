@@ -113,7 +113,10 @@ const second = ({ clustered, moment }: Types): ReadonlyArray<string> => [
   ) ${clustered}`
 ]
 
-const migrations = [first, second]
+/** Whoever stores a job, so that what he left behind is known for that when he is gone. */
+const third = (): ReadonlyArray<string> => [`ALTER TABLE proxy_jobs ADD COLUMN replica TEXT`]
+
+const migrations = [first, second, third]
 
 /** The newest version of the tables that this program understands. */
 export const known = migrations.length
@@ -127,15 +130,23 @@ export interface Versions {
 /** Any number that nobody else takes a lock by. */
 const lock = 8_320_001
 
+/** Runs statements all or nothing, and one process at a time: the others wait for it. */
+export const exclusively = <A, E>(
+  effect: Effect.Effect<A, E | SqlError, SqlClient>
+): Effect.Effect<A, Exclude<E, SqlError> | StoreFailed, SqlClient> =>
+  Effect.flatMap(SqlClient, (sql) =>
+    attempt("prepared", sql.withTransaction(
+      Effect.zipRight(Effect.when(sql`SELECT pg_advisory_xact_lock(${lock})`, () => isShared(sql)), effect)
+    )))
+
 /**
  * Brings the tables up to date, all or nothing: one process at a time, the others wait for it. Tables of a newer program
  * are left alone and refused.
  */
 export const migrate: Effect.Effect<Versions, StoreFailed | StoreTooNew, SqlClient> = Effect.flatMap(SqlClient, (sql) =>
-  attempt("prepared", sql.withTransaction(Effect.gen(function*() {
+  exclusively(Effect.gen(function*() {
     const types = typesOf(sql)
     const now = yield* Clock.currentTimeMillis
-    if (isShared(sql)) yield* sql`SELECT pg_advisory_xact_lock(${lock})`
     yield* sql.unsafe(`CREATE TABLE IF NOT EXISTS proxy_migrations (version INTEGER PRIMARY KEY, created_at ${types.moment} NOT NULL)`)
     const [row] = yield* sql<{ readonly version: number | null }>`SELECT MAX(version) AS version FROM proxy_migrations`
     const from = Number(row?.version ?? 0)
@@ -146,7 +157,7 @@ export const migrate: Effect.Effect<Versions, StoreFailed | StoreTooNew, SqlClie
       yield* sql`INSERT INTO proxy_migrations ${sql.insert({ version: index + 1, created_at: now })}`
     }
     return { from, to: known }
-  }))))
+  })))
 
 /** What replicas show each other: 256 random bits, made by whoever asks first, and the same for all from then on. */
 export const clusterSecret: Effect.Effect<Redacted.Redacted, StoreFailed, SqlClient> = Effect.gen(function*() {

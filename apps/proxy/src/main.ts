@@ -4,12 +4,14 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
 import * as FileSystem from "@effect/platform/FileSystem"
+import { SqlClient } from "@effect/sql/SqlClient"
 import * as Lanes from "@milepost/engine/Lanes"
 import * as UndiciTransport from "@milepost/http/UndiciTransport"
 import * as Simulator from "@milepost/simulator/Simulator"
 import * as SimulatorServer from "@milepost/simulator/SimulatorServer"
 import * as World from "@milepost/simulator/World"
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -32,7 +34,9 @@ import * as Traces from "./operation/Traces.js"
 import * as Page from "./page/Page.js"
 import type { Invocation } from "./Program.js"
 import { Refused, setting } from "./Refused.js"
+import * as Replicas from "./replicas/Replicas.js"
 import * as Settings from "./settings/Settings.js"
+import * as SharedDatabase from "./settings/SharedDatabase.js"
 import * as Upstreams from "./upstream/Upstreams.js"
 
 const done = 0
@@ -119,6 +123,12 @@ const tracing = (collector: Settings.Settings["collector"]): Effect.Effect<Trace
     return Traces.make(yield* make(collector), () => clock.unsafeCurrentTimeNanos())
   })
 
+/** Takes part among the replicas of a database. */
+const joined = (database: SharedDatabase.SharedDatabase, listening: { readonly host: string; readonly port: number }) =>
+  database.advertise === null && listening.port === 0
+    ? Effect.fail(setting("MILEPOST_PROXY_ADVERTISE", "is needed where MILEPOST_PROXY_PORT is 0: the other replicas have to reach this one"))
+    : Replicas.join(database, SharedDatabase.advertised(database.advertise, listening))
+
 const serve = (
   pageFolder: string,
   settings: Settings.Settings,
@@ -130,6 +140,7 @@ const serve = (
     const metrics = Metrics.make()
     const page = yield* Effect.mapError(Page.load(pageFolder), ({ message }) => new Refused({ setting: "installation", message }))
     const traces = yield* tracing(settings.collector)
+    const replicas = settings.database === null ? null : yield* Effect.provide(joined(settings.database, settings), context)
     const services = Layer.mergeAll(
       Layer.succeed(Log.Log, log),
       Lanes.layerInProcess,
@@ -138,7 +149,12 @@ const serve = (
       Upstreams.layer({
         orgs: settings.orgs,
         queue: settings.queue,
-        ...(traces === null ? {} : { connect: (connection) => Effect.map(UndiciTransport.make(connection), traces.traced) }),
+        connect: (connection) =>
+          Effect.map(UndiciTransport.make(connection), (transport) => {
+            const traced = traces === null ? transport : traces.traced(transport)
+            return replicas === null ? traced : replicas.fenced(traced)
+          }),
+        ...(replicas === null ? {} : { route: replicas.route, pace: Upstreams.sharedPaces(Context.get(context, SqlClient), replicas.replica.id) }),
         watch: (org, request, exit, took) =>
           metrics.called(org, request.operation, Exit.isSuccess(exit) ? String(exit.value.status) : wordOf(exit.cause), took)
       })
@@ -147,7 +163,7 @@ const serve = (
       const stopped = yield* untilStopped
       yield* reloading(orgs)
       const serving = yield* Effect.mapError(
-        Serve.serve({ ...settings, metrics, page, traces, nowMillis }),
+        Serve.serve({ ...settings, replicas, metrics, page, traces, nowMillis }),
         (error) => new Refused({ setting: error._tag === "CannotListen" ? "MILEPOST_PROXY_PORT" : placed(settings), message: error.message })
       )
       yield* announce(serving.url)

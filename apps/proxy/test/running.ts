@@ -132,7 +132,7 @@ export const start = async (options: Options = {}): Promise<Running> => {
     ? Page.none
     : await Effect.runPromise(Effect.provide(Page.load(options.page), NodeFileSystem.layer))
   const serving = await within(Effect.provide(
-    Serve.serve({ host: "127.0.0.1", port: 0, data, database: null, uploadBytes: options.uploadBytes ?? 10_000_000, uploadPatience: options.uploadPatience ?? Patience.standard, retentionDays: 30, metrics, page, traces: options.traces ?? null, nowMillis: () => performance.now() }),
+    Serve.serve({ host: "127.0.0.1", port: 0, data, replicas: null, uploadBytes: options.uploadBytes ?? 10_000_000, uploadPatience: options.uploadPatience ?? Patience.standard, retentionDays: 30, metrics, page, traces: options.traces ?? null, nowMillis: () => performance.now() }),
     context
   ))
   const keys = Context.get(context, Keys)

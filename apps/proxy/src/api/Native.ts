@@ -53,6 +53,8 @@ export interface Options {
   readonly uploadPatience: Patience
   readonly nowMillis: () => number
   readonly isDraining: () => boolean
+  /** Why it may not send, though it serves; `null` while it may. */
+  readonly trouble: () => string | null
 }
 
 /** What the platform provides. */
@@ -268,15 +270,22 @@ const standingOf = (id: string, gate: Snapshot | undefined): Payload.Orgs["orgs"
   down: gate?.breaker?.why ?? null
 })
 
-const serviceRoutes = ({ isDraining, jobs, metrics, upstreams }: Options) => {
+/** Why nothing should be sent here; `null` while it may be. */
+const notReady = ({ isDraining, trouble, upstreams }: Options): string | null =>
+  isDraining() ? "stopping" : upstreams.all().length === 0 ? "no organisation" : trouble()
+
+const serviceRoutes = (options: Options) => {
+  const { jobs, metrics, upstreams } = options
   const text = (body: string, contentType: string, status = 200, headers: Readonly<Record<string, string>> = {}) =>
     HttpServerResponse.text(body, { status, contentType, headers })
   return HttpApiBuilder.group(api, "service", (handlers) =>
     handlers
       .handleRaw("healthz", () => Effect.as(named("/healthz"), text("ok\n", "text/plain")))
       .handleRaw("readyz", () =>
-        Effect.map(named("/readyz"), () =>
-          isDraining() ? text("stopping\n", "text/plain", 503) : upstreams.all().length === 0 ? text("no organisation\n", "text/plain", 503) : text("ready\n", "text/plain")))
+        Effect.map(named("/readyz"), () => {
+          const why = notReady(options)
+          return why === null ? text("ready\n", "text/plain") : text(`${why}\n`, "text/plain", 503)
+        }))
       .handleRaw("metrics", () =>
         Effect.map(named("/metrics"), () => text(metrics.render({ upstreams, jobs: jobs.counts() }), "text/plain; version=0.0.4; charset=utf-8")))
       .handleRaw("openapi", () => Effect.map(named("/openapi.json"), () => text(JSON.stringify(Document.openApi()), "application/json")))

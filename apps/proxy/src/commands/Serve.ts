@@ -1,12 +1,14 @@
 /** `milepost-proxy serve`: everything that serves, until it is told to stop. */
 import type { SqlClient } from "@effect/sql/SqlClient"
 import type { Lanes } from "@milepost/engine/Lanes"
+import { Replica } from "@milepost/engine/Replica"
 import type { Ledger } from "@milepost/ledger/Ledger"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Idempotency from "../api/Idempotency.js"
 import * as Native from "../api/Native.js"
 import * as DropIn from "../dropIn/DropIn.js"
+import * as Crew from "../jobs/Crew.js"
 import * as Jobs from "../jobs/Jobs.js"
 import * as Allowance from "../keys/Allowance.js"
 import { Keys } from "../keys/Keys.js"
@@ -15,11 +17,12 @@ import { Log } from "../operation/Log.js"
 import type { Metrics } from "../operation/Metrics.js"
 import type { Traces } from "../operation/Traces.js"
 import type { Page } from "../page/Page.js"
+import * as Internal from "../replicas/Internal.js"
+import type { Replicas } from "../replicas/Replicas.js"
 import * as Bodies from "../server/Bodies.js"
 import * as Exchange from "../server/Exchange.js"
 import type { Patience } from "../server/Patience.js"
 import * as Server from "../server/Server.js"
-import type { SharedDatabase } from "../settings/SharedDatabase.js"
 import type { StoreFailed } from "../Store.js"
 import { Upstreams } from "../upstream/Upstreams.js"
 
@@ -28,8 +31,8 @@ export interface Options {
   readonly host: string
   readonly port: number
   readonly data: string
-  /** Where several replicas share their data. */
-  readonly database: SharedDatabase | null
+  /** The others that share the data; `null` where it is this process's alone. */
+  readonly replicas: Replicas | null
   readonly uploadBytes: number
   readonly uploadPatience: Patience
   readonly retentionDays: number
@@ -50,18 +53,20 @@ export const serve = (
   Keys | Lanes | Ledger | Log | Native.Platform | Scope.Scope | SqlClient | Upstreams
 > =>
   Effect.gen(function*() {
-    const { metrics, nowMillis } = options
+    const { metrics, nowMillis, replicas } = options
     const keys = yield* Keys
     const log = yield* Log
     const upstreams = yield* Upstreams
     // A database is open to the command line by itself.
-    if (options.database === null) {
+    if (replicas === null) {
       yield* Effect.catchAll(KeyDesk.open(options.data, keys), ({ message }) => Effect.sync(() => log.write("warn", "no-key-desk", { message })))
     }
     const bodies = yield* Bodies.make(nowMillis)
-    const allowance = Allowance.make()
+    const allowance = Allowance.make(() => replicas?.replica.members().length ?? 1)
     const dropIn = DropIn.make({ keys, upstreams, allowance, bodies, metrics, nowMillis })
-    const jobs = yield* Jobs.make({ upstreams, log, ended: metrics.ended, retentionMillis: options.retentionDays * 86_400_000 })
+    const crew = yield* replicas === null ? Crew.alone : Effect.provideService(Crew.together, Replica, replicas.replica)
+    const internal = replicas === null ? () => false : yield* Internal.make({ owners: replicas.replica, upstreams, secret: replicas.secret, bodies })
+    const jobs = yield* Jobs.make({ upstreams, crew, log, ended: metrics.ended, retentionMillis: options.retentionDays * 86_400_000 })
     let isDraining = false
     const native = yield* Native.make({
       keys,
@@ -70,18 +75,19 @@ export const serve = (
       bodies,
       metrics,
       jobs,
-      idempotency: yield* Idempotency.make(),
+      idempotency: yield* Idempotency.make(replicas === null ? Idempotency.alone : { self: crew.id, isLiving: (id) => Effect.sync(() => crew.isLiving(id)) }),
       log,
       uploadBytes: options.uploadBytes,
       uploadPatience: options.uploadPatience,
       nowMillis,
-      isDraining: () => isDraining
+      isDraining: () => isDraining,
+      trouble: () => replicas?.replica.trouble() ?? null
     })
     const serving = yield* Server.serve({
       ...options,
       log,
       handle: (req, res) => {
-        if (dropIn.handle(req, res)) return
+        if (dropIn.handle(req, res) || internal(req, res)) return
         res.setHeader("x-request-id", Exchange.of(req).id)
         if (!options.page.handle(req, res)) native(req, res)
       }
@@ -90,7 +96,9 @@ export const serve = (
       ...serving,
       drain: Effect.suspend(() => {
         isDraining = true
-        return Effect.asVoid(Effect.all([serving.drain, jobs.stop], { concurrency: 2 }))
+        // Lanes are given back as soon as no job needs them: what is in flight for a caller keeps its own until it has ended.
+        const leave = replicas === null ? jobs.stop : Effect.zipRight(jobs.stop, replicas.replica.leave)
+        return Effect.asVoid(Effect.all([serving.drain, leave], { concurrency: 2 }))
       })
     }
   })

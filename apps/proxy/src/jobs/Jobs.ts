@@ -292,14 +292,11 @@ export const make = (options: {
     /** Has everybody stop sending a job, which is wished for already, and the run end for now. */
     const haltEverywhere = (id: string): Effect.Effect<void, DataError | JobNotFound> =>
       crew.isShared
-        ? Effect.zipRight(halt(id), Effect.catchTag(
-          Effect.zipRight(
-            Effect.timeoutOption(untilQuiet(id), hearingMillis),
-            endForNow(id)
-          ),
-          "RunNotFound",
-          () => Effect.fail(new JobNotFound({ id }))
-        ))
+        ? halt(id).pipe(
+          Effect.zipRight(Effect.timeoutOption(untilQuiet(id), hearingMillis)),
+          Effect.zipRight(endForNow(id)),
+          Effect.catchTag("RunNotFound", () => Effect.fail(new JobNotFound({ id })))
+        )
         : halt(id)
 
     /** Until nobody has a record of it in hand. */

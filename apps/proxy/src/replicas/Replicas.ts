@@ -1,0 +1,42 @@
+/** This process among the replicas that share its database: put together once, where there is such a database. */
+import { SqlClient } from "@effect/sql/SqlClient"
+import * as Replica from "@milepost/engine/Replica"
+import * as Effect from "effect/Effect"
+import type * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import { type Refused, setting } from "../Refused.js"
+import type { SharedDatabase } from "../settings/SharedDatabase.js"
+import * as Store from "../Store.js"
+import type { Inner } from "../upstream/Gate.js"
+import * as Fence from "./Fence.js"
+import * as Router from "./Router.js"
+
+/** What works with the other replicas. */
+export interface Replicas {
+  readonly replica: Replica.Service
+  /** What replicas know each other by. */
+  readonly secret: Redacted.Redacted
+  /** Takes calls of people to the replica that may make them. */
+  readonly route: Router.Router
+  /** Lets no call out for a lane of another. */
+  readonly fenced: (inner: Inner) => Inner
+}
+
+/** Of a lease: how often it is refreshed, and how long before its end nothing is sent any more. */
+const refreshShare = 1 / 5
+const marginShare = 1 / 3
+
+/** Takes part until the scope ends; fails where the database belongs to others, or cannot be used. */
+export const join = (
+  { cluster, leaseMillis, named }: SharedDatabase,
+  address: string
+): Effect.Effect<Replicas, Refused, Scope.Scope | SqlClient> =>
+  Effect.gen(function*() {
+    const secret = yield* Effect.mapError(Store.clusterSecret, ({ message }) => setting(named, message))
+    const replica = yield* Effect.mapError(
+      Replica.make({ cluster, address, lifetime: leaseMillis, refresh: leaseMillis * refreshShare, margin: leaseMillis * marginShare }),
+      (error) => error._tag === "ClusterMismatch" ? setting("MILEPOST_PROXY_CLUSTER", error.message) : setting(named, "the database cannot be used")
+    )
+    const route = yield* Router.make({ owners: replica, secret, refresh: replica.refreshNow })
+    return { replica, secret, route, fenced: (inner) => Fence.around(replica, inner) }
+  })
