@@ -93,7 +93,7 @@ describe("milepost-proxy migrate", () => {
     expect(err).toMatch(/^DATABASE_URL: [^\n]*there is no such database[^\n]*\n$/)
   })
 
-  it.skipIf(!Databases.isOurs)("waits for a database that is not there yet, and says so of one that never comes", { timeout: 60_000 }, async () => {
+  it.skipIf(!Databases.isOurs)("waits for a database that is not there yet, and says so of one that never comes", async () => {
     const DATABASE_URL = await Databases.make(server)
     await server.stop()
     try {
@@ -113,7 +113,7 @@ describe("milepost-proxy migrate", () => {
 })
 
 describe("milepost-proxy on a database", () => {
-  it.skipIf(!Databases.isOurs)("takes keys from the command line, without a socket or a folder, and tells its password nobody", { timeout: 60_000 }, async () => {
+  it.skipIf(!Databases.isOurs)("takes keys from the command line, without a socket or a folder, and tells its password nobody", async () => {
     const DATABASE_URL = await Databases.make(server)
     const { simulatorUrl } = await start()
     const settings = { DATABASE_URL, ...Program.upstream(simulatorUrl), MILEPOST_PROXY_DATA: NodePath.join(program.folder, "nothing") }
