@@ -57,7 +57,7 @@ const placed = ({ database }: Database.Place): string => database?.named ?? "MIL
 /** A database that starts together with this process is waited for. */
 const patience: Database.Options = {
   patienceMillis: 30_000,
-  waiting: (why) => log.write("warn", "waiting-for-database", { why })
+  waiting: () => log.write("warn", "waiting-for-database")
 }
 
 const keysIn = (place: Database.Place) =>
