@@ -59,7 +59,7 @@ const probeAfterMillis = 30_000
 /**
  * A pace that starts now.
  *
- * @param callsPerSecond never faster; `null` for as fast as the upstream bears
+ * @param callsPerSecond never faster; `null` for as fast as the upstream bears, a function where it changes
  * @param learntBefore what an earlier run learnt: where this one starts
  *
  * @example
@@ -72,12 +72,17 @@ const probeAfterMillis = 30_000
  */
 export const make = (options: {
   readonly nowMillis: number
-  readonly callsPerSecond?: number | null
+  readonly callsPerSecond?: number | null | (() => number | null)
   readonly learntBefore?: number | null
 }): Pace => {
-  const ceiling = options.callsPerSecond ?? null
-  const within = (rate: number): number => ceiling === null ? rate : Math.min(ceiling, rate)
-  let rate: number | null = options.learntBefore == null ? ceiling : within(options.learntBefore)
+  const given = options.callsPerSecond ?? null
+  const ceiling = typeof given === "function" ? given : () => given
+  /** The rate that was found, before the ceiling is put on it; `null` while there is none. */
+  let own: number | null = options.learntBefore ?? null
+  const currentRate = (): number | null => {
+    const most = ceiling()
+    return own === null ? most : most === null ? own : Math.min(most, own)
+  }
   let learnt: number | null = options.learntBefore ?? null
   let next = options.nowMillis - burstMillis
   let pause: Pause = { untilMillis: Number.NEGATIVE_INFINITY, why: "" }
@@ -102,6 +107,7 @@ export const make = (options: {
         next = turn + crawling.everyMillis
         return turn
       }
+      const rate = currentRate()
       if (rate === null) return Math.max(now, pause.untilMillis)
       const turn = Math.max(next, now - burstMillis)
       next = turn + 1000 / rate
@@ -131,9 +137,11 @@ export const make = (options: {
     accepted: (now) => {
       calls += 1
       inARow = 0
-      if (learnt === null || rate === null || rate === ceiling || now - probedAt < probeAfterMillis) return
+      if (learnt === null || now - probedAt < probeAfterMillis) return
+      const rate = currentRate()
+      if (rate === null || rate === ceiling()) return
       probedAt = now
-      rate = within(rate * 1.05)
+      own = rate * 1.05
     },
     refused: (now, sent, retryAfterMillis) => {
       const isNews = sent >= refusedAt
@@ -144,10 +152,10 @@ export const make = (options: {
       const until = Math.max(now, pause.untilMillis)
       if (calls >= fewestCalls && until > cycleStart) {
         learnt = calls * 1000 / (until - cycleStart)
-        rate = within(learnt)
-      } else if (learnt !== null && rate !== null) {
-        rate = Math.max(rate * 0.8, 0.1)
-        learnt = rate
+        own = learnt
+      } else if (learnt !== null) {
+        own = Math.max((currentRate() ?? learnt) * 0.8, 0.1)
+        learnt = own
       }
       cycleStart = until
       probedAt = until
@@ -155,9 +163,10 @@ export const make = (options: {
       // Whatever left before the pause ends belongs to this refusal.
       refusedAt = until
     },
-    rate: () => rate,
+    rate: currentRate,
     left: (now) => {
       if (crawling !== null) return next <= now && pause.untilMillis <= now ? 1 : 0
+      const rate = currentRate()
       if (rate === null) return null
       const first = Math.max(next, now - burstMillis)
       return pause.untilMillis > now || first > now ? 0 : Math.floor((now - first) * rate / 1000 + 1e-9) + 1
