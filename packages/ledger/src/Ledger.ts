@@ -54,6 +54,13 @@ export interface Service {
 
   /** The run is `running`, in a new epoch. What an earlier epoch left behind is taken back by {@link reclaim}. */
   readonly start: (run: string) => Effect.Effect<Run, RunNotFound | StorageError | WrongState>
+  /**
+   * A further process works on a run that is `running`: it takes an epoch of its own, under which it claims and settles.
+   * Fails with `WrongState` when the run is not `running`.
+   */
+  readonly join: (
+    run: string
+  ) => Effect.Effect<{ readonly run: Run; readonly epoch: number }, RunNotFound | StorageError | WrongState>
   /** The run has ended, for now or for good; it can be started again. */
   readonly end: (
     run: string,
@@ -61,11 +68,18 @@ export interface Service {
     stop: Stop | null
   ) => Effect.Effect<Run, RunNotFound | StorageError | WrongState>
 
+  /**
+   * Ends a run as `finished` that is `running` and has neither pending nor claimed records; leaves every other one as it is.
+   * Returns the run as it is then. Whoever works on it may ask, as often as he likes.
+   */
+  readonly finishIfDone: (run: string) => Effect.Effect<Run, RunNotFound | StorageError>
+
   /** The lanes that have pending records, ascending. */
   readonly pendingLanes: (run: string) => Effect.Effect<ReadonlyArray<number>, RunNotFound | StorageError>
   /**
    * Claims the next pending records of a lane, in the order of the input, which is the order for each customer. The
    * claim is on disk when this returns. A lane has one owner at a time: who that is, is not the ledger's business.
+   * The epoch is one that this sitting's `start`, or a `join` since then, has given out; others meet `WrongState`.
    */
   readonly claim: (
     run: string,
@@ -74,18 +88,23 @@ export interface Service {
   /**
    * Writes outcomes of claimed records, on disk when this returns. A record that is not claimed is left as it is and
    * named in `ignored`: an outcome is never written over. 310119 after a lost attempt is marked `afterAmbiguousAttempt`.
+   * With an epoch, whatever is not claimed under it is ignored as well: who was taken for dead must not answer for others.
    */
   readonly settle: (
     run: string,
-    settlements: ReadonlyArray<Settlement>
+    settlements: ReadonlyArray<Settlement>,
+    epoch?: number
   ) => Effect.Effect<Settled, RunNotFound | StorageError>
-  /** Makes claimed records pending again that were certainly not sent; returns how many. */
-  readonly release: (run: string, seqs: ReadonlyArray<Seq>) => Effect.Effect<number, RunNotFound | StorageError>
+  /** Makes claimed records pending again that were certainly not sent, with an epoch those claimed under it; returns how many. */
+  readonly release: (run: string, seqs: ReadonlyArray<Seq>, epoch?: number) => Effect.Effect<number, RunNotFound | StorageError>
   /**
    * Makes records pending again that an epoch before this one had claimed and not settled, and remembers of each that an
    * attempt got lost; returns how many. For after a crash: those calls may have been executed.
+   *
+   * With a lane: those of that lane that any other epoch has claimed. For the new owner of a lane, who knows by that that
+   * nobody else works on it.
    */
-  readonly reclaim: (run: string, epoch: number) => Effect.Effect<number, RunNotFound | StorageError>
+  readonly reclaim: (run: string, epoch: number, lane?: number) => Effect.Effect<number, RunNotFound | StorageError>
   /**
    * Skips the pending records that are condemned, lane by lane; returns how many. Claimed ones are left alone, and so is
    * what an earlier call may have executed: `skipped` says that a record was never sent.

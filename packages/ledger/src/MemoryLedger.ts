@@ -46,7 +46,7 @@ export const make = (
   const dialect = sqlite(":memory:", () => null)
   const opened = Effect.gen(function*() {
     const sql = yield* driver.client(around === undefined ? connection : around(connection))
-    yield* Effect.provideService(schema.migrate(dialect), SqlClient, sql)
+    yield* Effect.provideService(schema.migrate(schema.sqlite), SqlClient, sql)
     const ledger = yield* Effect.provideService(service.make(dialect), SqlClient, sql)
     return Context.make(Ledger.Ledger, ledger).pipe(Context.add(SqlClient, sql))
   })

@@ -11,13 +11,15 @@ import {
   type Change,
   claimedOf,
   type ClaimRow,
+  outcomeCells,
   outcomeColumns,
   outcomeValues,
   reason,
   refusalCode,
   state
 } from "./codec.js"
-import { count, countRefusals, find, findIn, imported, type Refused } from "./runs.js"
+import type { Run } from "../Run.js"
+import { count, countRefusals, find, findIn, finishIfDone, imported, type Refused } from "./runs.js"
 import { boundary, type Bulk, changed, readInBulk, type Storage, transaction, writeInBulk } from "./storage.js"
 
 /** Among the records of a settlement was one that is not claimed. */
@@ -33,15 +35,15 @@ interface SeqRow {
 /** What the index of open records asks to be said, word for word, to be used. */
 const open = `state <= ${state.skipped} AND duplicate_of IS NULL`
 
-/** The records, by the index of the open ones. */
-const openRecords = ({ dialect, sql }: Storage): Fragment => sql.literal(`records ${dialect.by("records_open")}`)
+/** The records, by the index of the open ones: SQLite takes a range of the primary key for better than the few within it. */
+const openRecords = "records INDEXED BY records_open"
 
 /** The first number of a lane, which is the end of the one before. */
-const first = (lane: number): number => seqOf(lane, 0, 0)
+export const first = (lane: number): number => seqOf(lane, 0, 0)
 
 /** The lanes with records in this state, ascending: one step of the index each. */
 const lanesWith = (storage: Storage, key: number, wanted: number): Effect.Effect<ReadonlyArray<number>, SqlError> => {
-  const from = `records ${storage.dialect.by("records_open")} WHERE run = ${key} AND ${open} AND state = ${wanted}`
+  const from = `${openRecords} WHERE run = ${key} AND ${open} AND state = ${wanted}`
   return Effect.map(
     storage.sql.unsafe<SeqRow>(
       `WITH RECURSIVE l (seq) AS (
@@ -56,36 +58,45 @@ const lanesWith = (storage: Storage, key: number, wanted: number): Effect.Effect
 }
 
 /** The lanes that have something to do. */
-export const pendingLanes = (
+const pendingLanes = (
   storage: Storage,
   id: string
 ): Effect.Effect<ReadonlyArray<number>, RunNotFound | StorageError> =>
   boundary(storage, Effect.flatMap(find(storage, id), ({ key }) => lanesWith(storage, key, state.pending)))
 
+/** Whoever claims is left over from a sitting that is past. */
+export const notOfThisSitting = ({ epoch, id }: Run, wanted: number): WrongState =>
+  new WrongState({ run: id, state: `running in epoch ${epoch}`, wanted: `have records claimed for epoch ${wanted}` })
+
+/** Which records of a lane are to be claimed, by whom. */
+export interface ClaimOptions {
+  readonly epoch: number
+  readonly lane: number
+  readonly limit: number
+}
+
 /** Claims the next records of a lane. */
-export const claim = (
+const claim = (
   storage: Storage,
   id: string,
-  { epoch, lane, limit }: { readonly epoch: number; readonly lane: number; readonly limit: number }
+  { epoch, lane, limit }: ClaimOptions
 ): Effect.Effect<ReadonlyArray<Claimed>, RunNotFound | StorageError | WrongState> => {
   const { sql } = storage
   return transaction(storage, Effect.gen(function*() {
-    const { key, run } = yield* findIn(storage, id, ["running"], "have records claimed")
-    if (run.epoch !== epoch) {
-      return yield* new WrongState({ run: id, state: `running in epoch ${run.epoch}`, wanted: `have records claimed for epoch ${epoch}` })
-    }
+    const { firstEpoch, key, run } = yield* findIn(storage, id, ["running"], "have records claimed")
+    if (epoch < firstEpoch || epoch > run.epoch) return yield* notOfThisSitting(run, epoch)
     const next = yield* sql<ClaimRow>`SELECT r.seq, r.customer_id, r.balance_kind, r.initial_balance, r.reset,
       r.attempts, r.lost_attempts, d.target_group_id, d.target_id, d.period_name
-      FROM records r ${sql.literal(storage.dialect.by("records_open"))} JOIN destinations d ON d.run = r.run AND d.destination = r.destination
+      FROM records r INDEXED BY records_open JOIN destinations d ON d.run = r.run AND d.destination = r.destination
       WHERE r.run = ${key} AND r.state <= ${sql.literal(String(state.skipped))} AND r.duplicate_of IS NULL
       AND r.state = ${state.pending} AND r.seq >= ${first(lane)} AND r.seq < ${first(lane + 1)} ORDER BY r.seq LIMIT ${limit}`
     const last = next.at(-1)
     if (last === undefined) return []
     const now = yield* Clock.currentTimeMillis
-    const claimed = yield* changed(storage, sql`UPDATE ${openRecords(storage)} SET state = ${state.claimed}, epoch = ${epoch}, claimed_at = ${now}
+    const claimed = yield* changed(storage, sql`UPDATE ${sql.literal(openRecords)} SET state = ${state.claimed}, epoch = ${epoch}, claimed_at = ${now}
       WHERE run = ${key} AND ${sql.literal(open)} AND state = ${state.pending}
       AND seq >= ${first(lane)} AND seq <= ${last.seq}`)
-    // A transaction has the ledger to itself; on a database that lets others in, the rows would have to be locked as they are read.
+    // A transaction has the ledger to itself.
     if (claimed !== next.length) return yield* Effect.dieMessage(`lane ${lane} of run ${id} was claimed by two at once`)
     yield* count(storage, key, { pending: -claimed, claimed })
     return next.map((row) => claimedOf(run.operation, row))
@@ -126,35 +137,37 @@ const written = (value: (column: (typeof outcomeColumns)[number]) => string, mom
     reason = CAST(${value("reason")} AS SMALLINT), ended_at = ${moment}`
 }
 
-const stillClaimed = (run: string): string =>
-  `records.run = ${run} AND records.seq = CAST(v.seq AS BIGINT) AND records.state = ${state.claimed}`
+/** Whether a record is claimed, and where an epoch is given, by that one. */
+const stillClaimed = (run: string, epoch: string): string =>
+  `records.run = ${run} AND records.seq = CAST(v.seq AS BIGINT) AND records.state = ${state.claimed}
+  AND records.epoch = COALESCE(CAST(${epoch} AS INTEGER), records.epoch)`
 
 /** Outcomes that differ in everything. */
 const settleEach: Bulk = {
-  pattern: [null, ...outcomeColumns.map(() => null)],
-  statement: (values, then) =>
-    `WITH v (seq, ${columns}) AS (VALUES ${values})
-    ${written((column) => `v.${column}`, then(2))} FROM v WHERE ${stillClaimed(then(1))}`
+  pattern: ["BIGINT", ...outcomeCells],
+  statement: (rows, then) =>
+    `WITH v (seq, ${columns}) AS (${rows})
+    ${written((column) => `v.${column}`, then(3))} FROM v WHERE ${stillClaimed(then(1), then(2))}`
 }
 
 /** Outcomes that differ in nothing but their request ids: nearly all of nearly every run. */
 const settleAlike: Bulk = {
-  pattern: [null, null],
-  statement: (values, then) =>
-    `WITH v (seq, request_id) AS (VALUES ${values}), same (${columns}) AS (SELECT ${outcomeColumns.map((_, index) => then(3 + index)).join(", ")})
-    ${written((column) => column === "request_id" ? "v.request_id" : `same.${column}`, then(2))} FROM v, same WHERE ${stillClaimed(then(1))}`
+  pattern: ["BIGINT", "TEXT"],
+  statement: (rows, then) =>
+    `WITH v (seq, request_id) AS (${rows}), same (${columns}) AS (SELECT ${outcomeColumns.map((_, index) => `CAST(${then(4 + index)} AS ${outcomeCells[index] as string})`).join(", ")})
+    ${written((column) => column === "request_id" ? "v.request_id" : `same.${column}`, then(3))} FROM v, same WHERE ${stillClaimed(then(1), then(2))}`
 }
 
 const claimedAmong: Bulk = {
-  pattern: [null],
-  statement: (values, then) =>
-    `WITH v (seq) AS (VALUES ${values}) SELECT records.seq AS seq FROM v JOIN records ON ${stillClaimed(then(1))}`
+  pattern: ["BIGINT"],
+  statement: (rows, then) =>
+    `WITH v (seq) AS (${rows}) SELECT records.seq AS seq FROM v JOIN records ON ${stillClaimed(then(1), then(2))}`
 }
 
 const releaseEach: Bulk = {
-  pattern: [null],
-  statement: (values, then) =>
-    `WITH v (seq) AS (VALUES ${values}) UPDATE records SET state = ${state.pending} FROM v WHERE ${stillClaimed(then(1))}`
+  pattern: ["BIGINT"],
+  statement: (rows, then) =>
+    `WITH v (seq) AS (${rows}) UPDATE records SET state = ${state.pending} FROM v WHERE ${stillClaimed(then(1), then(2))}`
 }
 
 /** Below so many, outcomes that are alike are not worth a statement of their own. */
@@ -177,20 +190,21 @@ const alike = (settlements: ReadonlyArray<Settlement>) => {
 const write = (
   storage: Storage,
   key: number,
-  settlements: ReadonlyArray<Settlement>
+  settlements: ReadonlyArray<Settlement>,
+  epoch: number | null
 ): Effect.Effect<number, SqlError> =>
   Effect.gen(function*() {
     const now = yield* Clock.currentTimeMillis
     const { groups, others } = alike(settlements)
-    let settled = yield* writeInBulk(storage, settleEach, others.map(({ outcome, seq }) => [seq, ...outcomeValues(outcome)]), [key, now])
+    let settled = yield* writeInBulk(storage, settleEach, others.map(({ outcome, seq }) => [seq, ...outcomeValues(outcome)]), [key, epoch, now])
     for (const group of groups) {
       const common = group[0] === undefined ? [] : outcomeValues(group[0].outcome)
       const rows = group.map(({ outcome, seq }) => [seq, "requestId" in outcome ? outcome.requestId : null])
-      settled += yield* writeInBulk(storage, settleAlike, rows, [key, now, ...common])
+      settled += yield* writeInBulk(storage, settleAlike, rows, [key, epoch, now, ...common])
     }
     const { change, refused } = tallied(settlements)
-    yield* count(storage, key, change)
     yield* countRefusals(storage, key, refused)
+    yield* count(storage, key, change)
     return settled
   })
 
@@ -198,23 +212,25 @@ const write = (
 export const settle = (
   storage: Storage,
   id: string,
-  settlements: ReadonlyArray<Settlement>
+  settlements: ReadonlyArray<Settlement>,
+  epoch: number | null
 ): Effect.Effect<Settled, RunNotFound | StorageError> => {
   // First one wins, also within one batch.
   const bySeq = new Map<Seq, Settlement>()
   for (const settlement of settlements) if (!bySeq.has(settlement.seq)) bySeq.set(settlement.seq, settlement)
-  const all = [...bySeq.values()]
+  // In their order, so that two who settle the same records never wait for each other.
+  const all = [...bySeq.values()].sort((left, right) => left.seq - right.seq)
   const some = transaction(storage, Effect.gen(function*() {
     const { key } = yield* find(storage, id)
     const claimed = new Set(
-      (yield* readInBulk<SeqRow>(storage, claimedAmong, all.map(({ seq }) => [seq]), [key])).map(({ seq }) => Number(seq))
+      (yield* readInBulk<SeqRow>(storage, claimedAmong, all.map(({ seq }) => [seq]), [key, epoch])).map(({ seq }) => Number(seq))
     )
-    yield* write(storage, key, all.filter(({ seq }) => claimed.has(seq)))
+    yield* write(storage, key, all.filter(({ seq }) => claimed.has(seq)), epoch)
     return { settled: claimed.size, ignored: [...bySeq.keys()].filter((seq) => !claimed.has(seq)) }
   }))
   return transaction(storage, Effect.gen(function*() {
     const { key } = yield* find(storage, id)
-    const settled = yield* write(storage, key, all)
+    const settled = yield* write(storage, key, all, epoch)
     return settled === all.length ? { settled, ignored: [] } : yield* new NotAllClaimed()
   })).pipe(
     // Rolled back: it is only now that it matters which ones.
@@ -223,36 +239,42 @@ export const settle = (
 }
 
 /** Gives claimed records back that were certainly not sent. */
-export const release = (
+const release = (
   storage: Storage,
   id: string,
-  seqs: ReadonlyArray<Seq>
+  seqs: ReadonlyArray<Seq>,
+  epoch: number | null
 ): Effect.Effect<number, RunNotFound | StorageError> =>
   transaction(storage, Effect.gen(function*() {
     const { key } = yield* find(storage, id)
-    const released = yield* writeInBulk(storage, releaseEach, seqs.map((seq) => [seq]), [key])
+    const released = yield* writeInBulk(storage, releaseEach, seqs.map((seq) => [seq]), [key, epoch])
     yield* count(storage, key, { claimed: -released, pending: released })
     return released
   }))
 
-/** Takes back what an earlier epoch had claimed and not settled. */
-export const reclaim = (
+/** What is taken back: without a lane what earlier epochs have claimed, of a lane what anybody else has. */
+export const lost = (epoch: number, lane: number | null): string =>
+  lane === null ? `epoch < ${epoch}` : `epoch <> ${epoch} AND seq >= ${first(lane)} AND seq < ${first(lane + 1)}`
+
+/** Takes back what others had claimed and not settled. */
+const reclaim = (
   storage: Storage,
   id: string,
-  epoch: number
+  epoch: number,
+  lane: number | null
 ): Effect.Effect<number, RunNotFound | StorageError> => {
   const { sql } = storage
   return transaction(storage, Effect.gen(function*() {
     const { key } = yield* find(storage, id)
-    const lost = yield* changed(storage, sql`UPDATE ${openRecords(storage)} SET state = ${state.pending}, lost_attempts = lost_attempts + 1
-      WHERE run = ${key} AND ${sql.literal(open)} AND state = ${state.claimed} AND epoch < ${epoch}`)
-    yield* count(storage, key, { claimed: -lost, pending: lost })
-    return lost
+    const taken = yield* changed(storage, sql`UPDATE ${sql.literal(openRecords)} SET state = ${state.pending}, lost_attempts = lost_attempts + 1
+      WHERE run = ${key} AND ${sql.literal(open)} AND state = ${state.claimed} AND ${sql.literal(lost(epoch, lane))}`)
+    yield* count(storage, key, { claimed: -taken, pending: taken })
+    return taken
   }))
 }
 
 /** The numbers of the destinations that are condemned. */
-const destinationsOf = (
+export const destinationsOf = (
   { sql }: Storage,
   key: number,
   { periodName, targetGroupId, targetId }: Condemned
@@ -272,7 +294,7 @@ const destinationsOf = (
  *
  * A record that an earlier call may have executed stays: `skipped` says that it was never sent.
  */
-export const skipWhere = (
+const skipWhere = (
   storage: Storage,
   id: string,
   condemned: Condemned | "all",
@@ -290,8 +312,8 @@ export const skipWhere = (
     for (const lane of lanes) {
       skipped += yield* transaction(storage, Effect.gen(function*() {
         const now = yield* Clock.currentTimeMillis
-        const found = yield* changed(storage, sql`UPDATE ${openRecords(storage)} SET state = ${state.skipped}, reason = ${reason[why.reason]},
-          message = ${why.message}, ended_at = ${now} WHERE run = ${key} AND ${sql.literal(open)}
+        const found = yield* changed(storage, sql`UPDATE ${sql.literal(openRecords)} SET state = ${state.skipped}, reason = ${reason[why.reason]},
+          message = ${storage.dialect.text(why.message)}, ended_at = ${now} WHERE run = ${key} AND ${sql.literal(open)}
           AND state = ${state.pending} AND seq >= ${first(lane)} AND seq < ${first(lane + 1)} AND lost_attempts = 0
           AND ${sql.literal(where)}`)
         if (found === 0) return 0
@@ -304,7 +326,7 @@ export const skipWhere = (
   })
 
 /** Makes skipped records pending again. */
-export const rearm = (
+const rearm = (
   storage: Storage,
   id: string,
   why: SkipReason
@@ -318,7 +340,7 @@ export const rearm = (
     let armed = 0
     for (const lane of lanes) {
       armed += yield* transaction(storage, Effect.gen(function*() {
-        const found = yield* changed(storage, sql`UPDATE ${openRecords(storage)} SET state = ${state.pending}, reason = NULL, tag = NULL, message = NULL,
+        const found = yield* changed(storage, sql`UPDATE ${sql.literal(openRecords)} SET state = ${state.pending}, reason = NULL, tag = NULL, message = NULL,
           ended_at = NULL WHERE run = ${key} AND ${sql.literal(open)} AND state = ${state.skipped} AND seq >= ${first(lane)}
           AND seq < ${first(lane + 1)} AND reason = ${reason[why]}`)
         if (found === 0) return 0
@@ -330,3 +352,29 @@ export const rearm = (
     return armed
   })
 
+
+/** What a ledger does with records that may be sent one day. */
+export interface Open {
+  readonly pendingLanes: (id: string) => Effect.Effect<ReadonlyArray<number>, RunNotFound | StorageError>
+  readonly claim: (id: string, options: ClaimOptions) => Effect.Effect<ReadonlyArray<Claimed>, RunNotFound | StorageError | WrongState>
+  readonly release: (id: string, seqs: ReadonlyArray<Seq>, epoch: number | null) => Effect.Effect<number, RunNotFound | StorageError>
+  readonly reclaim: (id: string, epoch: number, lane: number | null) => Effect.Effect<number, RunNotFound | StorageError>
+  readonly skipWhere: (
+    id: string,
+    condemned: Condemned | "all",
+    why: { readonly reason: SkipReason; readonly message: string }
+  ) => Effect.Effect<number, RunNotFound | StorageError>
+  readonly rearm: (id: string, why: SkipReason) => Effect.Effect<number, RunNotFound | StorageError | WrongState>
+  readonly finishIfDone: (id: string) => Effect.Effect<Run, RunNotFound | StorageError>
+}
+
+/** The open records of a ledger that finds them by an index. */
+export const make = (storage: Storage): Open => ({
+  pendingLanes: (id) => pendingLanes(storage, id),
+  claim: (id, options) => claim(storage, id, options),
+  release: (id, seqs, epoch) => release(storage, id, seqs, epoch),
+  reclaim: (id, epoch, lane) => reclaim(storage, id, epoch, lane),
+  skipWhere: (id, condemned, why) => skipWhere(storage, id, condemned, why),
+  rearm: (id, why) => rearm(storage, id, why),
+  finishIfDone: (id) => finishIfDone(storage, id)
+})

@@ -5,6 +5,7 @@ import * as Outcome from "@milepost/core/Outcome"
 import type { NotSentReason } from "@milepost/core/TransportError"
 import type { Notice } from "@milepost/core/Wire"
 import type { Claimed, Entry, Request } from "../Entry.js"
+import type { Cell } from "./dialect.js"
 import type { Counts, Operation, Run, State } from "../Run.js"
 
 /** A record's state as it is written down. Whatever is below or equal to `skipped` may be sent one day. */
@@ -233,6 +234,20 @@ export const outcomeColumns = [
   "request_id",
   "reason"
 ] as const
+
+/** The types of {@link outcomeColumns}. */
+export const outcomeCells: ReadonlyArray<Cell> = [
+  "SMALLINT",
+  "INTEGER",
+  "SMALLINT",
+  "TEXT",
+  "TEXT",
+  "SMALLINT",
+  "TEXT",
+  "TEXT",
+  "TEXT",
+  "SMALLINT"
+]
 
 /** An outcome as its columns. */
 export const outcomeValues = (outcome: Outcome.Outcome): ReadonlyArray<number | string | null> => {

@@ -12,6 +12,8 @@ import type { RunNotFound, StorageError, WrongState } from "../LedgerError.js"
 import type { Checkpoint } from "../Run.js"
 import { balanceColumns, reason, state } from "./codec.js"
 import { count, countRefusals, findIn } from "./runs.js"
+import type { Cell } from "./dialect.js"
+import { addToLanes } from "./lanes.js"
 import { type Bulk, perRun, readInBulk, type Storage, transaction, writeInBulk } from "./storage.js"
 
 /** Where a record goes, as `destinations` names it. */
@@ -43,6 +45,9 @@ const planned = (rows: ReadonlyArray<ImportRow>, lanes: number): ReadonlyArray<P
     }))
   )
 
+/** By lanes, so that a lane's records lie beside each other; which of two is the first one is decided by the input. */
+const byLane = (records: ReadonlyArray<Planned>): ReadonlyArray<Planned> => [...records].sort((left, right) => left.seq - right.seq)
+
 /** What cannot be numbered cannot be sent either. */
 const checked = (row: ImportRow): ImportRow =>
   row.problem === null && row.calls.length > callsPerRow
@@ -65,18 +70,18 @@ const valuesOf = (places: ReadonlyArray<Place>): ReadonlyArray<ReadonlyArray<unk
   places.map(({ periodName, targetGroupId, targetId }) => [targetGroupId, targetId, periodName])
 
 const knownDestinations: Bulk = {
-  pattern: [null, null, null],
-  statement: (values, then) =>
-    `WITH v (target_group_id, target_id, period_name) AS (VALUES ${values})
+  pattern: ["BIGINT", "BIGINT", "TEXT"],
+  statement: (rows, then) =>
+    `WITH v (target_group_id, target_id, period_name) AS (${rows})
     SELECT d.destination, d.target_group_id, d.target_id, d.period_name FROM v JOIN destinations d ON d.run = ${then(1)}
     AND d.target_group_id = CAST(v.target_group_id AS BIGINT) AND d.target_id = CAST(v.target_id AS BIGINT)
     AND d.period_name = v.period_name`
 }
 
 const insertDestinations = perRun((key) => ({
-  pattern: [String(key), null, null, null, null, "0"],
-  statement: (values) =>
-    `INSERT INTO destinations (run, destination, target_group_id, target_id, period_name, records) VALUES ${values}`
+  pattern: [{ is: String(key) }, "INTEGER", "BIGINT", "BIGINT", "TEXT", { is: "0" }],
+  statement: (rows) =>
+    `INSERT INTO destinations (run, destination, target_group_id, target_id, period_name, records) ${rows}`
 }))
 
 /** The numbers of places, those of new ones included. */
@@ -107,23 +112,26 @@ interface First {
 
 const columns = "run, seq, state, attempts, destination, customer_id, balance_kind, initial_balance, reset, lost_attempts"
 
+const recordCells = (key: number, written: number): ReadonlyArray<Cell> =>
+  [{ is: String(key) }, "BIGINT", { is: String(written) }, { is: "0" }, "INTEGER", "BIGINT", "SMALLINT", "BIGINT", "SMALLINT", "INTEGER"]
+
 const insertRecords = perRun((key) => ({
-  pattern: [String(key), null, String(state.pending), "0", null, null, null, null, null, null],
-  statement: (values) =>
-    `INSERT INTO records (${columns}) VALUES ${values}
+  pattern: recordCells(key, state.pending),
+  statement: (rows) =>
+    `INSERT INTO records (${columns}) ${rows}
     ON CONFLICT (run, customer_id, destination) WHERE duplicate_of IS NULL DO NOTHING`
 }))
 
 const inserted: Bulk = {
-  pattern: [null],
-  statement: (values, then) =>
-    `WITH v (seq) AS (VALUES ${values}) SELECT r.seq AS seq FROM v JOIN records r ON r.run = ${then(1)} AND r.seq = CAST(v.seq AS BIGINT)`
+  pattern: ["BIGINT"],
+  statement: (rows, then) =>
+    `WITH v (seq) AS (${rows}) SELECT r.seq AS seq FROM v JOIN records r ON r.run = ${then(1)} AND r.seq = CAST(v.seq AS BIGINT)`
 }
 
 const firstOnes: Bulk = {
-  pattern: [null, null],
-  statement: (values, then) =>
-    `WITH v (customer_id, destination) AS (VALUES ${values})
+  pattern: ["BIGINT", "INTEGER"],
+  statement: (rows, then) =>
+    `WITH v (customer_id, destination) AS (${rows})
     SELECT r.customer_id, r.destination, i.line FROM v
     JOIN records r ON r.run = ${then(1)} AND r.customer_id = CAST(v.customer_id AS BIGINT)
     AND r.destination = CAST(v.destination AS BIGINT) AND r.duplicate_of IS NULL
@@ -131,8 +139,8 @@ const firstOnes: Bulk = {
 }
 
 const insertRepeated = perRun((key) => ({
-  pattern: [String(key), null, String(state.skipped), "0", null, null, null, null, null, null, String(reason.duplicate), null],
-  statement: (values) => `INSERT INTO records (${columns}, reason, duplicate_of) VALUES ${values}`
+  pattern: [...recordCells(key, state.skipped), { is: String(reason.duplicate) }, "BIGINT"],
+  statement: (rows) => `INSERT INTO records (${columns}, reason, duplicate_of) ${rows}`
 }))
 
 /** Writes records and returns those that repeat an earlier one. */
@@ -166,9 +174,9 @@ const insert = (
   })
 
 const addToDestinations: Bulk = {
-  pattern: [null, null],
-  statement: (values, then) =>
-    `WITH v (destination, records) AS (VALUES ${values})
+  pattern: ["INTEGER", "BIGINT"],
+  statement: (rows, then) =>
+    `WITH v (destination, records) AS (${rows})
     UPDATE destinations SET records = destinations.records + CAST(v.records AS BIGINT) FROM v
     WHERE destinations.run = ${then(1)} AND destinations.destination = CAST(v.destination AS BIGINT)`
 }
@@ -192,8 +200,8 @@ const countDestinations = (
 }
 
 const insertRows = perRun((key) => ({
-  pattern: [String(key), null, null, null, null],
-  statement: (values) => `INSERT INTO input_rows (run, row_number, line, bytes, problem) VALUES ${values}`
+  pattern: [{ is: String(key) }, "BIGINT", "BIGINT", "BYTEA", "TEXT"],
+  statement: (rows) => `INSERT INTO input_rows (run, row_number, line, bytes, problem) ${rows}`
 }))
 
 /** Adds a batch of rows; those up to the checkpoint are in already and are left out. */
@@ -204,16 +212,17 @@ export const append = (
   reached: Omit<Checkpoint, "row">
 ): Effect.Effect<Appended, RunNotFound | StorageError | WrongState> =>
   transaction(storage, Effect.gen(function*() {
-    const { key, run } = yield* findIn(storage, id, ["importing"], "take in more rows")
+    const { key, run } = yield* findIn(storage, id, ["importing"], "take in more rows", storage.dialect.forUpdate)
     const rows = batch.filter(({ row }) => row > run.checkpoint.row).map(checked)
     const last = rows.at(-1)
     if (last === undefined) return { rows: 0, records: 0, duplicates: 0, badRows: 0 }
     yield* writeInBulk(storage, insertRows(key), rows.map(({ bytes, line, problem, row }) => [row, line, bytes, problem]))
-    const records = planned(rows, run.lanes)
+    const records = storage.dialect.hasLanes ? byLane(planned(rows, run.lanes)) : planned(rows, run.lanes)
     const places = new Map(records.map(({ place }) => [place.name, place]))
     const numbers = yield* destinationsOf(storage, key, [...places.values()])
     const repeated = yield* insert(storage, key, records, numbers)
     yield* countDestinations(storage, key, records, repeated, numbers)
+    if (storage.dialect.hasLanes) yield* addToLanes(storage, key, records, repeated)
 
     const bad = rows.filter(({ problem }) => problem !== null)
     const duplicates = repeated.length

@@ -61,7 +61,7 @@ const page = (
     const step = sql.literal(String(seqOf(1, 0, 0)))
     // The records of these rows lie in as many places as there are lanes; CROSS JOIN has SQLite look there in this order.
     const records = yield* sql<RecordRow>`WITH RECURSIVE l (base) AS (
-        SELECT 0 UNION ALL SELECT l.base + ${step} FROM l WHERE l.base < ${seqOf(run.lanes - 1, 0, 0)}
+        SELECT CAST(0 AS BIGINT) UNION ALL SELECT l.base + ${step} FROM l WHERE l.base < ${seqOf(run.lanes - 1, 0, 0)}
       ) SELECT ${sql.literal(recordColumns)} FROM l CROSS JOIN records r CROSS JOIN destinations d
       WHERE r.run = ${key} AND r.seq >= l.base + ${from} AND r.seq < l.base + ${to}
       AND d.run = r.run AND d.destination = r.destination AND ${sql.literal(narrowed)} ORDER BY r.seq % ${step}`

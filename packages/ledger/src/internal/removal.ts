@@ -23,6 +23,7 @@ export const remove = (storage: Storage, id: string): Effect.Effect<void, RunNot
     yield* removeFrom(storage, "records", "seq", key)
     yield* removeFrom(storage, "input_rows", "row_number", key)
     yield* transaction(storage, Effect.gen(function*() {
-      for (const table of ["refusals", "destinations", "runs"]) yield* storage.sql.unsafe(`DELETE FROM ${table} WHERE run = ${key}`)
+      const lanes = storage.dialect.hasLanes ? ["lanes"] : []
+      for (const table of [...lanes, "refusals", "destinations", "runs"]) yield* storage.sql.unsafe(`DELETE FROM ${table} WHERE run = ${key}`)
     }))
   })

@@ -12,6 +12,8 @@ import { boundary, perRun, type Storage, transaction, writeInBulk } from "./stor
 export interface Known {
   readonly key: number
   readonly run: Run
+  /** The epoch in which it was started last; those that joined have later ones. */
+  readonly firstEpoch: number
 }
 
 /** What a run is made of. */
@@ -26,11 +28,15 @@ export interface NewRun {
   readonly parent: Parent | null
 }
 
-const knownOf = (row: RunRow): Known => ({ key: Number(row["run"]), run: runOf(row) })
+const knownOf = (row: RunRow): Known => ({
+  key: Number(row["run"]),
+  run: runOf(row),
+  firstEpoch: Number(row["first_epoch"])
+})
 
-/** The run of this id, inside a transaction or not. */
-export const find = ({ sql }: Storage, id: string): Effect.Effect<Known, RunNotFound | SqlError> =>
-  Effect.flatMap(sql<RunRow>`SELECT * FROM runs WHERE id = ${id}`, ([row]) =>
+/** The run of this id, inside a transaction or not; `lock` is what the dialect says behind a row that is to be changed. */
+export const find = ({ sql }: Storage, id: string, lock = ""): Effect.Effect<Known, RunNotFound | SqlError> =>
+  Effect.flatMap(sql<RunRow>`SELECT * FROM runs WHERE id = ${id} ${sql.literal(lock)}`, ([row]) =>
     row === undefined ? Effect.fail(new RunNotFound({ run: id })) : Effect.succeed(knownOf(row)))
 
 /** The run of this id, if it is in one of these states. */
@@ -38,9 +44,10 @@ export const findIn = (
   storage: Storage,
   id: string,
   states: ReadonlyArray<State>,
-  wanted: string
+  wanted: string,
+  lock = ""
 ): Effect.Effect<Known, RunNotFound | SqlError | WrongState> =>
-  Effect.flatMap(find(storage, id), (known) =>
+  Effect.flatMap(find(storage, id, lock), (known) =>
     states.includes(known.run.state)
       ? Effect.succeed(known)
       : Effect.fail(new WrongState({ run: id, state: known.run.state, wanted })))
@@ -61,7 +68,7 @@ export const begin = (storage: Storage, { input, ...run }: NewRun): Effect.Effec
       VALUES (${run.id}, ${run.operation}, ${"importing"}, ${input.name}, ${input.format}, ${input.header}, ${input.size},
       ${JSON.stringify(run.options ?? null)}, ${run.parent?.run ?? null}, ${run.parent?.kind ?? null}, ${run.lanes}, ${0},
       ${now}, ${0}, ${0}, ${0}) ON CONFLICT (id) DO NOTHING`
-    const known = yield* findIn(storage, run.id, ["importing"], "be imported again")
+    const known = yield* findIn(storage, run.id, ["importing"], "be imported again", storage.dialect.forUpdate)
     const size = known.run.input.size
     if (size !== null && input.size !== null && size !== input.size) {
       return yield* new InputChanged({ run: run.id, input: input.name, difference: "size" })
@@ -81,7 +88,7 @@ export const finishImport = (
 ): Effect.Effect<Run, RunNotFound | StorageError | WrongState> => {
   const { sql } = storage
   return transaction(storage, Effect.gen(function*() {
-    const { key, run } = yield* findIn(storage, id, ["importing", "ready"], "end its import")
+    const { key, run } = yield* findIn(storage, id, ["importing", "ready"], "end its import", storage.dialect.forUpdate)
     if (run.state === "importing") {
       yield* sql`UPDATE runs SET state = ${"ready"}, input_size = ${size}, input_sha256 = ${sha256} WHERE run = ${key}`
     }
@@ -107,11 +114,25 @@ export const verifyInput = (
 export const start = (storage: Storage, id: string): Effect.Effect<Run, RunNotFound | StorageError | WrongState> => {
   const { sql } = storage
   return transaction(storage, Effect.gen(function*() {
-    const { key } = yield* findIn(storage, id, imported, "be started before its import has finished")
+    const { key } = yield* findIn(storage, id, imported, "be started before its import has finished", storage.dialect.forUpdate)
     const now = yield* Clock.currentTimeMillis
-    yield* sql`UPDATE runs SET state = ${"running"}, epoch = epoch + 1, started_at = ${now}, ended_at = NULL,
+    yield* sql`UPDATE runs SET state = ${"running"}, epoch = epoch + 1, first_epoch = epoch + 1, started_at = ${now}, ended_at = NULL,
       stop_reason = NULL, stop_message = NULL WHERE run = ${key}`
     return (yield* find(storage, id)).run
+  }))
+}
+
+/** A further process works on a run that runs, in an epoch of its own. */
+export const join = (
+  storage: Storage,
+  id: string
+): Effect.Effect<{ readonly run: Run; readonly epoch: number }, RunNotFound | StorageError | WrongState> => {
+  const { sql } = storage
+  return transaction(storage, Effect.gen(function*() {
+    const { key } = yield* findIn(storage, id, ["running"], "be joined", storage.dialect.forUpdate)
+    yield* sql`UPDATE runs SET epoch = epoch + 1 WHERE run = ${key}`
+    const { run } = yield* find(storage, id)
+    return { run, epoch: run.epoch }
   }))
 }
 
@@ -124,10 +145,22 @@ export const end = (
 ): Effect.Effect<Run, RunNotFound | StorageError | WrongState> => {
   const { sql } = storage
   return transaction(storage, Effect.gen(function*() {
-    const { key } = yield* findIn(storage, id, imported, "end before its import has finished")
+    const { key } = yield* findIn(storage, id, imported, "end before its import has finished", storage.dialect.forUpdate)
     const now = yield* Clock.currentTimeMillis
     yield* sql`UPDATE runs SET state = ${state}, ended_at = ${now}, stop_reason = ${stop?.reason ?? null},
-      stop_message = ${stop?.message ?? null} WHERE run = ${key}`
+      stop_message = ${stop === null ? null : storage.dialect.text(stop.message)} WHERE run = ${key}`
+    return (yield* find(storage, id)).run
+  }))
+}
+
+/** Ends a run that runs and has nothing left to do; whoever sees it first. */
+export const finishIfDone = (storage: Storage, id: string): Effect.Effect<Run, RunNotFound | StorageError> => {
+  const { sql } = storage
+  return transaction(storage, Effect.gen(function*() {
+    const { key, run } = yield* find(storage, id, storage.dialect.forUpdate)
+    if (run.state !== "running" || run.counts.pending > 0 || run.counts.claimed > 0) return run
+    const now = yield* Clock.currentTimeMillis
+    yield* sql`UPDATE runs SET state = ${"finished"}, ended_at = ${now}, stop_reason = NULL, stop_message = NULL WHERE run = ${key}`
     return (yield* find(storage, id)).run
   }))
 }
@@ -141,12 +174,30 @@ export const list = (storage: Storage): Effect.Effect<ReadonlyArray<Run>, Storag
 
 const counting = counterColumns.map((column) => `${column} = ${column} + `)
 
-/** Moves the counters of a run, inside the transaction that gives them reason to. */
-export const count = ({ dialect, sql }: Storage, key: number, change: Change): Effect.Effect<void, SqlError> => {
-  const assignments = counting.map((assignment, index) => `${assignment}${dialect.placeholder(index + 1)}`).join(", ")
-  const changes = counterColumns.map((column) => change[column] ?? 0)
-  return Effect.asVoid(
-    sql.unsafe(`UPDATE runs SET ${assignments} WHERE run = ${dialect.placeholder(changes.length + 1)}`, [...changes, key])
+/**
+ * Moves the counters of a run, inside the transaction that gives them reason to; tells whether there was a run to be moved.
+ *
+ * The last statement of a transaction, where several processes work on the run: its row is what they all wait for.
+ */
+export const count = (
+  { dialect, sql }: Storage,
+  key: number,
+  change: Change,
+  unless = "1 = 1"
+): Effect.Effect<boolean, SqlError> => {
+  // Named one by one and always all of them where statements stay prepared by their text; else only those that move.
+  const moved = counterColumns.flatMap((column, index) => {
+    const by = change[column] ?? 0
+    return by === 0 && dialect.hasLanes ? [] : [{ assignment: counting[index] ?? "", by }]
+  })
+  if (moved.length === 0) return Effect.succeed(true)
+  const assignments = moved.map(({ assignment }, index) => `${assignment}${dialect.placeholder(index + 1)}`).join(", ")
+  return Effect.map(
+    sql.unsafe(
+      `UPDATE runs SET ${assignments} WHERE run = ${dialect.placeholder(moved.length + 1)} AND ${unless}`,
+      [...moved.map(({ by }) => by), key]
+    ).raw,
+    (raw) => dialect.changes(raw) > 0
   )
 }
 
@@ -159,9 +210,9 @@ export interface Refused {
 }
 
 const addToRefusals = perRun((key) => ({
-  pattern: [String(key), null, null, null, null],
-  statement: (values) =>
-    `INSERT INTO refusals (run, state, code, message, records) VALUES ${values}
+  pattern: [{ is: String(key) }, "SMALLINT", "TEXT", "TEXT", "BIGINT"],
+  statement: (rows) =>
+    `INSERT INTO refusals (run, state, code, message, records) ${rows}
     ON CONFLICT (run, state, code) DO UPDATE SET records = refusals.records + excluded.records`
 }))
 
@@ -174,7 +225,9 @@ export const countRefusals = (
   Effect.asVoid(writeInBulk(
     storage,
     addToRefusals(key),
-    refused.map(({ code, message, records, state }) => [state, code, message, records])
+    // In one order, so that two who add to the same ones never wait for each other.
+    [...refused].sort((left, right) => left.state - right.state || (left.code < right.code ? -1 : 1))
+      .map(({ code, message, records, state }) => [state, code, message, records])
   ))
 
 /** How often each refusal was met, most first. */

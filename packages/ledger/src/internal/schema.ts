@@ -9,19 +9,18 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import { counterColumns, state } from "./codec.js"
-import type { Dialect } from "./dialect.js"
 
 const table = "ledger_migrations"
 
-const first = ({ bytes, clustered, identity }: Dialect): ReadonlyArray<string> => [
+const first: ReadonlyArray<string> = [
   `CREATE TABLE runs (
-    run ${identity},
+    run INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
     operation TEXT NOT NULL,
     state TEXT NOT NULL,
     input_name TEXT NOT NULL,
     input_format TEXT NOT NULL,
-    input_header ${bytes} NOT NULL,
+    input_header BLOB NOT NULL,
     input_size BIGINT,
     input_sha256 TEXT,
     options TEXT NOT NULL,
@@ -48,16 +47,16 @@ const first = ({ bytes, clustered, identity }: Dialect): ReadonlyArray<string> =
     period_name TEXT NOT NULL,
     records BIGINT NOT NULL,
     PRIMARY KEY (run, destination)
-  ) ${clustered}`,
+  ) WITHOUT ROWID`,
   `CREATE UNIQUE INDEX destinations_by_name ON destinations (run, target_group_id, target_id, period_name)`,
   `CREATE TABLE input_rows (
     run BIGINT NOT NULL,
     row_number BIGINT NOT NULL,
     line BIGINT NOT NULL,
-    bytes ${bytes} NOT NULL,
+    bytes BLOB NOT NULL,
     problem TEXT,
     PRIMARY KEY (run, row_number)
-  ) ${clustered}`,
+  ) WITHOUT ROWID`,
   `CREATE TABLE records (
     run BIGINT NOT NULL,
     seq BIGINT NOT NULL,
@@ -82,7 +81,7 @@ const first = ({ bytes, clustered, identity }: Dialect): ReadonlyArray<string> =
     reason SMALLINT,
     duplicate_of BIGINT,
     PRIMARY KEY (run, seq)
-  ) ${clustered}`,
+  ) WITHOUT ROWID`,
   // A record that repeats another one is in the ledger as well; it does not take its place.
   `CREATE UNIQUE INDEX records_once ON records (run, customer_id, destination) WHERE duplicate_of IS NULL`,
   // Claimed in the order of the input; what has been sent leaves the index.
@@ -94,26 +93,63 @@ const first = ({ bytes, clustered, identity }: Dialect): ReadonlyArray<string> =
     message TEXT NOT NULL,
     records BIGINT NOT NULL,
     PRIMARY KEY (run, state, code)
-  ) ${clustered}`
+  ) WITHOUT ROWID`
 ]
 
-const migrations = [first]
+/** Each process that joins a run takes an epoch; this one is the first of the sitting. */
+const second: ReadonlyArray<string> = [
+  `ALTER TABLE runs ADD COLUMN first_epoch INTEGER NOT NULL DEFAULT 0`,
+  `UPDATE runs SET first_epoch = epoch`
+]
 
-/** The newest version of the schema that this program understands. */
-export const known = migrations.length
+/** The tables in SQLite, version by version. */
+export const sqlite: ReadonlyArray<ReadonlyArray<string>> = [first, second]
 
-/** Brings the tables up to date and tells the version that they have, which is above {@link known} in a newer ledger. */
+/** The version of the tables that are there, which is above what this program knows in a newer ledger. */
+const version: Effect.Effect<number, SqlError, SqlClient.SqlClient> = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  const versions = yield* sql<{ readonly version: number }>`SELECT MAX(migration_id) AS version FROM ${sql(table)}`
+  return Number(versions[0]?.version ?? 0)
+})
+
+/** Brings the tables up to date and tells the version that they have. */
 export const migrate = (
-  dialect: Dialect
+  migrations: ReadonlyArray<ReadonlyArray<string>>
 ): Effect.Effect<number, Migrator.MigrationError | SqlError, SqlClient.SqlClient> =>
   Effect.gen(function*() {
     const sql = yield* SqlClient.SqlClient
     const run = (statements: ReadonlyArray<string>) =>
       Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true })
     const loader: Migrator.Loader = Effect.succeed(
-      migrations.map((statements, index) => [index + 1, `version_${index + 1}`, Effect.succeed(run(statements(dialect)))])
+      migrations.map((statements, index) => [index + 1, `version_${index + 1}`, Effect.succeed(run(statements))])
     )
     yield* Migrator.make({})({ loader, table })
-    const versions = yield* sql<{ readonly version: number }>`SELECT MAX(migration_id) AS version FROM ${sql(table)}`
-    return Number(versions[0]?.version ?? 0)
+    return yield* version
+  })
+
+/** The version of tables that are there, or 0 where there are none, in PostgreSQL. */
+export const found: Effect.Effect<number, SqlError, SqlClient.SqlClient> = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  const [place] = yield* sql<{ readonly name: string | null }>`SELECT to_regclass(${table})::text AS name`
+  return place?.name === null || place === undefined ? 0 : yield* version
+})
+
+/** Any number, as long as it is always the same: who holds this lock migrates. */
+const lock = 7_203_416_915
+
+/** The same in PostgreSQL, one process at a time; tells from which version to which. */
+export const migrateOneAtATime = (
+  migrations: ReadonlyArray<ReadonlyArray<string>>
+): Effect.Effect<{ readonly from: number; readonly to: number }, Migrator.MigrationError | SqlError, SqlClient.SqlClient> =>
+  Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    return yield* sql.withTransaction(Effect.gen(function*() {
+      yield* sql`SELECT pg_advisory_xact_lock(${lock})`
+      const from = yield* found
+      if (from > migrations.length) return { from, to: from }
+      // Effect SQL would look for it by a statement that fails, and with it the transaction.
+      yield* sql.unsafe(`CREATE TABLE IF NOT EXISTS ${table} (
+        migration_id INTEGER PRIMARY KEY, created_at TIMESTAMPTZ NOT NULL DEFAULT now(), name TEXT NOT NULL)`)
+      return { from, to: yield* migrate(migrations) }
+    }))
   })

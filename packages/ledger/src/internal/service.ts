@@ -5,6 +5,7 @@ import type { Service } from "../Ledger.js"
 import * as claims from "./claims.js"
 import type { Dialect } from "./dialect.js"
 import * as imports from "./imports.js"
+import * as lanes from "./lanes.js"
 import * as reading from "./reading.js"
 import * as removal from "./removal.js"
 import * as runs from "./runs.js"
@@ -14,6 +15,7 @@ import { boundary, type Storage } from "./storage.js"
 export const make = (dialect: Dialect): Effect.Effect<Service, never, SqlClient> =>
   Effect.map(SqlClient, (sql) => {
     const storage: Storage = { sql, dialect }
+    const open = dialect.hasLanes ? lanes.make(storage) : claims.make(storage)
     return {
       begin: (run) => runs.begin(storage, run),
       append: (run, rows, reached) => imports.append(storage, run, rows, reached),
@@ -21,13 +23,15 @@ export const make = (dialect: Dialect): Effect.Effect<Service, never, SqlClient>
       verifyInput: (run, input) => runs.verifyInput(storage, run, input),
       start: (run) => runs.start(storage, run),
       end: (run, state, stop) => runs.end(storage, run, state, stop),
-      pendingLanes: (run) => claims.pendingLanes(storage, run),
-      claim: (run, options) => claims.claim(storage, run, options),
-      settle: (run, settlements) => claims.settle(storage, run, settlements),
-      release: (run, seqs) => claims.release(storage, run, seqs),
-      reclaim: (run, epoch) => claims.reclaim(storage, run, epoch),
-      skipWhere: (run, condemned, why) => claims.skipWhere(storage, run, condemned, why),
-      rearm: (run, why) => claims.rearm(storage, run, why),
+      join: (run) => runs.join(storage, run),
+      finishIfDone: open.finishIfDone,
+      pendingLanes: open.pendingLanes,
+      claim: open.claim,
+      settle: (run, settlements, epoch) => claims.settle(storage, run, settlements, epoch ?? null),
+      release: (run, seqs, epoch) => open.release(run, seqs, epoch ?? null),
+      reclaim: (run, epoch, lane) => open.reclaim(run, epoch, lane ?? null),
+      skipWhere: open.skipWhere,
+      rearm: open.rearm,
       run: (run) => Effect.map(boundary(storage, runs.find(storage, run)), (known) => known.run),
       list: runs.list(storage),
       destinations: (run) => runs.destinations(storage, run),

@@ -3,10 +3,12 @@ import * as Migrator from "@effect/sql/Migrator"
 import type { SqlClient } from "@effect/sql/SqlClient"
 import { SqlError } from "@effect/sql/SqlError"
 import type { Statement } from "@effect/sql/Statement"
+import * as Cause from "effect/Cause"
+import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { StorageError } from "../LedgerError.js"
-import { type Dialect, tuples } from "./dialect.js"
+import type { Cell, Dialect } from "./dialect.js"
 
 /** A database with its way of speaking. */
 export interface Storage {
@@ -14,16 +16,13 @@ export interface Storage {
   readonly dialect: Dialect
 }
 
-/** How many rows one statement carries at most. */
-const rowsPerStatement = 512
-
-/** Rows in parts of powers of two: few texts of statements, which stay prepared, whatever the number of rows. */
-const parts = <A>(rows: ReadonlyArray<A>): ReadonlyArray<ReadonlyArray<A>> => {
+/** Rows in parts that a statement can carry. */
+const parts = <A>(dialect: Dialect, rows: ReadonlyArray<A>): ReadonlyArray<ReadonlyArray<A>> => {
   const found: Array<ReadonlyArray<A>> = []
   let from = 0
   while (from < rows.length) {
-    const size = Math.min(rowsPerStatement, 2 ** Math.floor(Math.log2(rows.length - from)))
-    found.push(rows.slice(from, from + size))
+    const size = dialect.part(rows.length - from)
+    found.push(from === 0 && size === rows.length ? rows : rows.slice(from, from + size))
     from += size
   }
   return found
@@ -54,19 +53,32 @@ export const boundary = <A, E, R>(
       error instanceof SqlError ? typed(dialect, error) : Effect.fail(error as Exclude<E, SqlError>))
   )
 
+/** How often a transaction is tried that others stood in the way of. */
+const tries = 6
+
+const collided = (dialect: Dialect, cause: Cause.Cause<unknown>): boolean =>
+  Chunk.some(
+    Chunk.appendAll(Cause.failures(cause), Cause.defects(cause)),
+    (error) => error instanceof SqlError && dialect.isCollision(error)
+  )
+
 /** All or nothing, on disk when it returns; an interruption waits for it. */
 export const transaction = <A, E, R>(
   storage: Storage,
   effect: Effect.Effect<A, E | SqlError, R>
-): Effect.Effect<A, Exclude<E, SqlError> | StorageError, R> =>
-  Effect.uninterruptible(boundary(storage, storage.sql.withTransaction(effect)))
+): Effect.Effect<A, Exclude<E, SqlError> | StorageError, R> => {
+  const attempt = (left: number): Effect.Effect<A, E | SqlError, R> =>
+    Effect.catchAllCause(storage.sql.withTransaction(effect), (cause) =>
+      // Nothing of it is left in the database; the one that it collided with is through by now.
+      left > 1 && collided(storage.dialect, cause) ? attempt(left - 1) : Effect.failCause(cause))
+  return Effect.uninterruptible(boundary(storage, attempt(tries)))
+}
 
 /** A statement for many rows of parameters. */
 export interface Bulk {
-  /** A row: `null` is a parameter, a text stands as it is. */
-  readonly pattern: ReadonlyArray<string | null>
-  /** The statement around its rows; the placeholder of the n-th parameter behind them comes from `then(n)`, from 1. */
-  readonly statement: (values: string, then: (position: number) => string) => string
+  readonly pattern: ReadonlyArray<Cell>
+  /** The statement around the query of its rows; the placeholder of the n-th parameter behind them comes from `then(n)`, from 1. */
+  readonly statement: (rows: string, then: (position: number) => string) => string
 }
 
 /** A bulk statement that names its run, made once for each run. */
@@ -79,7 +91,7 @@ export const perRun = (make: (key: number) => Bulk): (key: number) => Bulk => {
   }
 }
 
-/** Texts of statements by their number of rows: to make one of 512 rows costs as much as to run it. */
+/** Texts of statements by their number of parameters: to make one of 512 rows costs as much as to run it. */
 const texts = new WeakMap<Dialect, Map<Bulk, Map<number, string>>>()
 
 const textOf = (dialect: Dialect, bulk: Bulk, rows: number): string => {
@@ -87,26 +99,22 @@ const textOf = (dialect: Dialect, bulk: Bulk, rows: number): string => {
   texts.set(dialect, ofDialect)
   const known = ofDialect.get(bulk) ?? new Map<number, string>()
   ofDialect.set(bulk, known)
-  const found = known.get(rows)
+  const params = dialect.parameters(bulk.pattern, rows)
+  const found = known.get(params)
   if (found !== undefined) return found
-  const params = bulk.pattern.filter((cell) => cell === null).length * rows
-  const made = bulk.statement(tuples(dialect, bulk.pattern, rows), (position) => dialect.placeholder(params + position))
-  known.set(rows, made)
+  const made = bulk.statement(dialect.rows(bulk.pattern, rows), (position) => dialect.placeholder(params + position))
+  known.set(params, made)
   return made
 }
 
 type Values = ReadonlyArray<ReadonlyArray<unknown>>
 
-/** The parameters of a statement; by a loop, because `flat` and a copy of its result stood out in profiles. */
-const paramsOf = (rows: Values, then: ReadonlyArray<unknown>): Array<unknown> => {
-  const params: Array<unknown> = []
-  for (const row of rows) for (const value of row) params.push(value)
-  params.push(...then)
-  return params
-}
-
-const statements = (storage: Storage, bulk: Bulk, rows: Values, then: ReadonlyArray<unknown>) =>
-  parts(rows).map((part) => storage.sql.unsafe<object>(textOf(storage.dialect, bulk, part.length), paramsOf(part, then)))
+const statements = ({ dialect, sql }: Storage, bulk: Bulk, rows: Values, then: ReadonlyArray<unknown>) =>
+  parts(dialect, rows).map((part) => {
+    const params = dialect.values(part)
+    params.push(...then)
+    return sql.unsafe<object>(textOf(dialect, bulk, part.length), params)
+  })
 
 /** Runs a statement for rows of parameters, as many at a time as it can carry, and collects what it returns. */
 export const readInBulk = <Row extends object>(

@@ -1,0 +1,4 @@
+import { emptied, server } from "../test/databases.js"
+import { LedgerSuite } from "../test/LedgerSuite.js"
+
+LedgerSuite("PostgresLedger", emptied(server()))
