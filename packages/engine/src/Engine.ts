@@ -14,6 +14,7 @@ import * as ShardingConfig from "@effect/cluster/ShardingConfig"
 import * as SqlMessageStorage from "@effect/cluster/SqlMessageStorage"
 import type { SqlClient } from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
+import type * as Outcome from "@milepost/core/Outcome"
 import type * as RetryPolicy from "@milepost/core/RetryPolicy"
 import { Transport } from "@milepost/core/Transport"
 import type { Settlement } from "@milepost/ledger/Entry"
@@ -101,6 +102,8 @@ interface Particular {
 
 interface Assembled {
   readonly job: Job.Job
+  /** Outcomes that this process has written, by word. */
+  readonly written: Readonly<Record<Outcome.Word, number>>
   readonly pace: Pace.Pace
   readonly progress: Progress.Progress
 }
@@ -117,6 +120,7 @@ const assemble = (
     const pace = Pace.make({ nowMillis, callsPerSecond, learntBefore: options.learntRate ?? null })
     const concurrency = Concurrency.make(options.concurrency ?? "auto")
     const condemned = yield* Queue.unbounded<Job.Condemnation>()
+    const written = { enrolled: 0, unenrolled: 0, already_enrolled: 0, rejected: 0, unknown: 0, skipped: 0 }
     const settler: Settler.Settler = Settler.make({
       ledger,
       run: id,
@@ -124,7 +128,10 @@ const assemble = (
       groupSize: 256,
       delayMillis: 100,
       onSettled: (settlements: ReadonlyArray<Settlement>) => {
-        for (const { outcome } of settlements) progress.settled(outcome.outcome)
+        for (const { outcome } of settlements) {
+          progress.settled(outcome.outcome)
+          written[outcome.outcome] += 1
+        }
       }
     })
     const progress = Progress.make({
@@ -162,15 +169,17 @@ const assemble = (
 
     const skip = Effect.flatMap(Queue.take(condemned), ({ condemned: what, message }) =>
       Effect.uninterruptible(
-        Effect.map(patiently(ledger.skipWhere(id, what, { reason: "fuse", message }), patience), (records) =>
-          progress.settled("skipped", records))
+        Effect.map(patiently(ledger.skipWhere(id, what, { reason: "fuse", message }), patience), (records) => {
+          progress.settled("skipped", records)
+          written.skipped += records
+        })
       ))
     const ends = <A>(self: Effect.Effect<A, Job.Failure>): Effect.Effect<void> =>
       Effect.asVoid(Effect.catchAll(self, (error) => Effect.sync(() => job.fail(error))))
     yield* Effect.forkScoped(ends(settler.run))
     yield* Effect.forkScoped(ends(Effect.forever(skip)))
     if (options.watch !== undefined) yield* Effect.forkScoped(options.watch(progress))
-    return { job, pace, progress }
+    return { job, pace, progress, written }
   })
 
 /**
@@ -281,6 +290,8 @@ export interface JoinEnd {
   readonly stop: Run.Stop | null
   /** Calls a second that the upstream bore from here; `null` where it never refused. */
   readonly learntRate: number | null
+  /** Outcomes that this process has written, by word. */
+  readonly written: Readonly<Record<Outcome.Word, number>>
   /** The last picture: outcomes of all processes, calls of this one. */
   readonly progress: Progress.Snapshot
 }
@@ -323,7 +334,7 @@ export const join = (
         wanted: `be worked on by replicas that share ${replica.lanes}`
       })
     }
-    const { job, pace, progress } = yield* assemble({
+    const { job, pace, progress, written } = yield* assemble({
       id,
       epoch: joined.epoch,
       counts: joined.run.counts,
@@ -347,6 +358,7 @@ export const join = (
       run,
       stop: run.stop,
       learntRate: pace.learnt(),
+      written,
       progress: progress.snapshot(steadyMillis(clock))
     }
   }))

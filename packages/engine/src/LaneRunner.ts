@@ -113,10 +113,10 @@ const tell = (chunk: Chunk): void => {
 }
 
 /** What an outcome means for the record and the run; stops the run where going on is of no use. */
-const endingOf = ({ isLeaving: isStopping, job }: Chunk, record: Claimed, outcome: Outcome.Outcome): Ending => {
+const endingOf = ({ hold, isLeaving: isStopping, job }: Chunk, record: Claimed, outcome: Outcome.Outcome): Ending => {
   if (outcome.outcome === "skipped") {
-    // `Closed` is ours: a call that gave up its turn because the run stops.
-    if (!isStopping) job.stop({ state: "stopped", reason: "unreachable", message: outcome.message })
+    // `Closed` is ours: a call that gave up its turn because the run stops, or one that a fence below held back.
+    if (!isStopping && !(hold.isShared && outcome.notSent === "Closed")) job.stop({ state: "stopped", reason: "unreachable", message: outcome.message })
     return { _tag: "Release" }
   }
   if (isPostponed(outcome)) {
