@@ -5,7 +5,6 @@ import { afterEach } from "@effect/vitest"
 import * as Lanes from "@milepost/engine/Lanes"
 import * as UndiciTransport from "@milepost/http/UndiciTransport"
 import { Ledger } from "@milepost/ledger/Ledger"
-import * as LibsqlLedger from "@milepost/ledger/LibsqlLedger"
 import * as Simulator from "@milepost/simulator/Simulator"
 import * as SimulatorServer from "@milepost/simulator/SimulatorServer"
 import * as World from "@milepost/simulator/World"
@@ -20,6 +19,7 @@ import * as Os from "node:os"
 import * as NodePath from "node:path"
 import { performance } from "node:perf_hooks"
 import * as Serve from "../src/commands/Serve.js"
+import * as Database from "../src/Database.js"
 import type { Grant } from "../src/keys/ApiKey.js"
 import { Keys, layer as keysLayer } from "../src/keys/Keys.js"
 import * as Log from "../src/operation/Log.js"
@@ -28,8 +28,8 @@ import type * as Traces from "../src/operation/Traces.js"
 import * as Page from "../src/page/Page.js"
 import * as Patience from "../src/server/Patience.js"
 import * as Orgs from "../src/settings/Orgs.js"
-import * as Store from "../src/Store.js"
 import * as Upstreams from "../src/upstream/Upstreams.js"
+import * as Databases from "./databases.js"
 
 /** Where the upstream's routes are. */
 export const basePath = "/api_gateway/intouch-api-v3/v3.1"
@@ -75,6 +75,8 @@ export interface Options {
   readonly orgs?: ReadonlyArray<Readonly<Record<string, string>>>
   readonly queue?: number
   readonly data?: string
+  /** The address of a database that it shares, instead of a folder. */
+  readonly database?: string
   readonly uploadBytes?: number
   readonly traces?: Traces.Traces
   readonly uploadPatience?: Patience.Patience
@@ -113,7 +115,8 @@ export const start = async (options: Options = {}): Promise<Running> => {
     later: queueMicrotask
   })
   const metrics = Metrics.make()
-  const file = Layer.tap(LibsqlLedger.layer({ path: `${data}/proxy.db` }), (context) => Effect.provide(Store.migrate, context))
+  const place: Database.Place = options.database === undefined ? { data, database: null } : Databases.placeOf(options.database)
+  const opened = Layer.scopedContext(Database.open(place, { patienceMillis: 30_000, waiting: () => undefined })).pipe(Layer.provide(NodeFileSystem.layer))
   const services = Layer.mergeAll(
     keysLayer,
     Layer.succeed(Log.Log, log),
@@ -126,13 +129,13 @@ export const start = async (options: Options = {}): Promise<Running> => {
       watch: (org, request, exit, took) =>
         metrics.called(org, request.operation, Exit.isSuccess(exit) ? String(exit.value.status) : "none", took)
     })
-  ).pipe(Layer.provideMerge(file))
+  ).pipe(Layer.provideMerge(opened))
   const context = await within(Layer.build(services))
   const page = options.page === undefined
     ? Page.none
     : await Effect.runPromise(Effect.provide(Page.load(options.page), NodeFileSystem.layer))
   const serving = await within(Effect.provide(
-    Serve.serve({ host: "127.0.0.1", port: 0, data, database: null, uploadBytes: options.uploadBytes ?? 10_000_000, uploadPatience: options.uploadPatience ?? Patience.standard, retentionDays: 30, metrics, page, traces: options.traces ?? null, nowMillis: () => performance.now() }),
+    Serve.serve({ host: "127.0.0.1", port: 0, data, database: place.database, uploadBytes: options.uploadBytes ?? 10_000_000, uploadPatience: options.uploadPatience ?? Patience.standard, retentionDays: 30, metrics, page, traces: options.traces ?? null, nowMillis: () => performance.now() }),
     context
   ))
   const keys = Context.get(context, Keys)
