@@ -88,7 +88,7 @@ const authorization = ({ allowance, keys, nowMillis }: Options) =>
       Effect.gen(function*() {
         const request = yield* HttpServerRequest.HttpServerRequest
         const secret = ApiKey.fromAuthorization(`Bearer ${Redacted.value(presented)}`)
-        const key = secret === null ? null : keys.find(secret)
+        const key = secret === null ? null : keys.find(secret) ?? (yield* keys.seek(secret))
         if (key === null) return yield* Effect.fail(Problem.make("unauthenticated", "Send Authorization: Bearer <key>."))
         Exchange.of(NodeHttpServerRequest.toIncomingMessage(request)).key = key.id
         const spent = allowance.spend(key, nowMillis())
