@@ -135,7 +135,7 @@ const written = ({ attempts, requestId }: Dialect, value: (column: (typeof outco
     THEN 1 ELSE CAST(${value("after_ambiguous")} AS SMALLINT) END,
     code = ${value("code")}, tag = ${value("tag")}, blast_radius = CAST(${value("blast_radius")} AS SMALLINT),
     message = ${value("message")}, warnings = ${value("warnings")}, ${requestId.assign(value("request_id"))},
-    reason = CAST(${value("reason")} AS SMALLINT), ended_at = ${moment}`
+    reason = CAST(${value("reason")} AS SMALLINT), epoch = NULL, ended_at = ${moment}`
 }
 
 /** Whether a record is claimed, and where an epoch is given, by that one. */

@@ -56,7 +56,7 @@ const codeOf = (cause: unknown): string | null => {
   return typeof code === "string" && code !== "" ? code : null
 }
 
-/** PostgreSQL stores every character but this one. */
+/** PostgreSQL refuses this character, and libsql cuts a text off at it. */
 const withoutNull = (value: unknown): unknown =>
   typeof value === "string" && value.includes("\0") ? value.replaceAll("\0", "\uFFFD") : value
 
@@ -104,14 +104,14 @@ export const sqlite = (path: string, holder: () => number | null): Dialect => ({
   // By a loop, because `flat` stood out in profiles.
   values: (rows) => {
     const params: Array<unknown> = []
-    for (const row of rows) for (const value of row) params.push(value)
+    for (const row of rows) for (const value of row) params.push(withoutNull(value))
     return params
   },
   runBeside: (run) => run,
   attempts: (sum) => sum,
   requestId: { assign: (value) => `request_id = ${value}`, read: "r.request_id" },
   afterImport: [],
-  text: (text) => text,
+  text: (text) => String(withoutNull(text)),
   changes: (raw) => Number((raw as { readonly changes: number }).changes),
   meaning: ({ cause }) => {
     const code = codeOf(cause)
