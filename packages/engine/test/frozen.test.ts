@@ -148,4 +148,27 @@ describe("a process that shares a run with another one", () => {
       for (const { child } of [one, two]) child.kill("SIGKILL")
     }
   })
+
+  it("waits for a database that crashes: nothing is sent meanwhile, and nothing is lost", { timeout: 90_000 }, async () => {
+    const { one, two, upstream, within } = await scene()
+    try {
+      await until(() => sentBy(upstream, one).length >= 60 && sentBy(upstream, two).length >= 60, "both have begun")
+      await server.stop("immediate")
+      let sent = -1
+      let since = 0
+      await until(() => {
+        if (upstream.received.length !== sent) {
+          sent = upstream.received.length
+          since = Date.now()
+        }
+        return Date.now() - since > 2_000
+      }, "nothing is sent any more")
+      assert.isBelow(sent, customers * periods.length)
+      await server.start()
+      await until(() => one.end !== null && two.end !== null, "both have ended")
+      await judge(upstream, within)
+    } finally {
+      for (const { child } of [one, two]) child.kill("SIGKILL")
+    }
+  })
 })
