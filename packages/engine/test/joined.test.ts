@@ -4,7 +4,7 @@ import { SqlClient } from "@effect/sql/SqlClient"
 import * as RetryPolicy from "@milepost/core/RetryPolicy"
 import { Transport } from "@milepost/core/Transport"
 import { Engine, Replica } from "@milepost/engine"
-import { Ledger, MemoryLedger } from "@milepost/ledger"
+import { Lane, Ledger, MemoryLedger } from "@milepost/ledger"
 import type { Connection } from "@effect/sql/SqlConnection"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -306,6 +306,32 @@ describe("processes that joined a run", () => {
       yield* one.join(upstream)
       assert.strictEqual(upstream.order.length, 400)
       yield* one.close
+    })))
+
+  it.live("one that has nothing to do only looks at the run", () =>
+    run(Effect.gen(function*() {
+      const [one, two] = [yield* start(), yield* start()]
+      yield* areSettled(one, two)
+      const ofTwo = two.replica.held()
+      const theirs = Array.from({ length: 200 }, (_, index) => index + 1).find((customer) => ofTwo.includes(Lane.of(customer, lanes))) ?? 0
+      const ledger = yield* imported("a", [milestone(theirs)], lanes)
+      yield* Engine.begin("a")
+      const asked: Record<string, number> = {}
+      const counting = new Proxy(ledger, {
+        get: (target, name: keyof Ledger.Service) => {
+          asked[name] = (asked[name] ?? 0) + 1
+          return target[name]
+        }
+      })
+      const idle = Effect.provide(
+        Engine.join("a", { ...joining, poll: "100 millis" }),
+        Context.make(Ledger.Ledger, counting).pipe(Context.add(Transport, make().transport), Context.add(Replica.Replica, one.replica))
+      )
+      const [end] = yield* Effect.all([idle, two.join(make({ latencyMillis: 1_000 }))], { concurrency: 2 })
+      assert.strictEqual(end.run.state, "finished")
+      assert.isAtMost(asked["pendingLanes"] ?? 0, 2)
+      assert.deepStrictEqual([asked["claim"], asked["reclaim"]], [undefined, undefined])
+      yield* Effect.all([one.close, two.close])
     })))
 
   it.live("a run of other lanes than the replicas' is refused, and so is one that does not run", () =>
