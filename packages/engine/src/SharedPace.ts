@@ -237,8 +237,8 @@ export const make = ({ callsPerSecond, org, replica, sql }: Options): Effect.Eff
               continue
             }
           }
-          readMillis = endedMillis
-          againMillis = lease.againMillis + endedMillis - nowMillis
+          readMillis = startedMillis
+          againMillis = lease.againMillis <= nowMillis ? startedMillis : lease.againMillis + endedMillis - nowMillis
           return adopt(lease, database)
         }
       })
@@ -260,13 +260,14 @@ export const make = ({ callsPerSecond, org, replica, sql }: Options): Effect.Eff
         }))
     })
 
-    const isBusy = (): boolean => accepted > 0 || pace.crawl !== null || hungryMillis !== null || taker.waiting() > 0
+    const isBusy = (at: number): boolean =>
+      accepted > 0 || pace.crawl !== null || pace.pause.untilMillis > at || hungryMillis !== null || taker.waiting() > 0
 
     const hasNews = (): boolean =>
       seen.callsPerSecond !== undefined || seen.refused.length > 0 || seen.paused !== null || seen.crawl !== undefined || seen.triedMillis !== null
 
     const isDue = (at: number): boolean =>
-      hasNews() || (wanted(at) > 0 && at >= againMillis) || at - readMillis >= (isBusy() ? busyMillis : idleMillis)
+      hasNews() || (wanted(at) > 0 && at >= againMillis) || at - readMillis >= (isBusy(at) ? busyMillis : idleMillis)
 
     const once = Effect.matchEffect(
       sync.pipe(
