@@ -154,6 +154,19 @@ describe("a shared pace", () => {
       assert.isAbove((yield* take(other, 500)).length, 20)
     }).pipe(Effect.scoped))
 
+  it.effect("looks at once when somebody comes after a while in which nobody did", () =>
+    Effect.gen(function*() {
+      const { join } = yield* database
+      const [one, other] = [yield* join("a", null), yield* join("b", null)]
+      yield* TestClock.adjust("5 seconds")
+      one.refused(yield* now, yield* now, 30_000)
+      yield* TestClock.adjust("2500 millis")
+      assert.isNull(other.paused(yield* now))
+      other.turn(yield* now)
+      yield* TestClock.adjust("1 millis")
+      assert.isNotNull(other.paused(yield* now))
+    }).pipe(Effect.scoped))
+
   it.effect("takes the limit of whoever named one last", () =>
     Effect.gen(function*() {
       const { join } = yield* database

@@ -147,6 +147,8 @@ export const make = ({ callsPerSecond, org, replica, sql }: Options): Effect.Eff
     let hungryMillis: number | null = null
     let againMillis = 0
     let readMillis = now()
+    /** Somebody has come after a while in which nobody did. */
+    let isBack = false
     const bell = Effect.unsafeMakeLatch(false)
 
     const isLimited = (): boolean => pace.crawl !== null || pace.rate !== null
@@ -238,6 +240,7 @@ export const make = ({ callsPerSecond, org, replica, sql }: Options): Effect.Eff
             }
           }
           readMillis = startedMillis
+          isBack = false
           againMillis = lease.againMillis <= nowMillis ? startedMillis : lease.againMillis + endedMillis - nowMillis
           return adopt(lease, database)
         }
@@ -267,7 +270,7 @@ export const make = ({ callsPerSecond, org, replica, sql }: Options): Effect.Eff
       seen.callsPerSecond !== undefined || seen.refused.length > 0 || seen.paused !== null || seen.crawl !== undefined || seen.triedMillis !== null
 
     const isDue = (at: number): boolean =>
-      hasNews() || (wanted(at) > 0 && at >= againMillis) || at - readMillis >= (isBusy(at) ? busyMillis : idleMillis)
+      isBack || hasNews() || (wanted(at) > 0 && at >= againMillis) || at - readMillis >= (isBusy(at) ? busyMillis : idleMillis)
 
     const once = Effect.matchEffect(
       sync.pipe(
@@ -317,7 +320,13 @@ export const make = ({ callsPerSecond, org, replica, sql }: Options): Effect.Eff
 
     return {
       turn: (at) => {
-        if (!isLimited() && isKnown) return Math.max(at, pace.pause.untilMillis)
+        if (!isLimited() && isKnown) {
+          if (!isBack && at - readMillis > 2 * busyMillis) {
+            isBack = true
+            ring()
+          }
+          return Math.max(at, pace.pause.untilMillis)
+        }
         const turn = leased.take(at)
         if (turn === null) {
           hungryMillis = at
