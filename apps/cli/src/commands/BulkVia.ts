@@ -115,22 +115,26 @@ const delivered = (
   Effect.gen(function*() {
     const output = yield* Output
     const { requested } = yield* Cancellation
-    let mayBeThere = isOld
+    let isUnsure = isOld
+    let isOnTheWay = false
     let hasMet = false
+    // As long as something of the file is missing there, and after a no, the proxy keeps nothing of it.
+    const mayBeThere = (): boolean => isUnsure || isOnTheWay
     const upload = yield* Delivery.uploadOf(run, showUpload(output, run.upload), () => {
-      mayBeThere = true
+      isOnTheWay = true
     })
     const sent = Patience.patiently(client.create(upload), {
       patienceMillis: (error) => {
+        isUnsure = isUnsure || (error._tag === "NotAnswered" ? error.mayBeDone : isOnTheWay && error.type === null && error.status >= 500)
+        isOnTheWay = false
         hasMet = hasMet || error._tag === "ProxyRefused" || error.wasConnected
         return !ProxyClient.isPassing(error) ? null : hasMet ? Patience.lostAfterMillis : soughtMillis
       },
       waiting: waitLine(output, run.url)
     }).pipe(Effect.ensuring(Effect.sync(() => output.redraw(""))))
-    // As long as something of the file is missing there, the proxy keeps nothing of it.
-    const ended = Effect.zipRight(Deferred.await(requested), Effect.suspend(() => mayBeThere ? Effect.sleep(pausedWithinMillis) : Effect.void))
+    const ended = Effect.zipRight(Deferred.await(requested), Effect.suspend(() => mayBeThere() ? Effect.sleep(pausedWithinMillis) : Effect.void))
     const giveUp = Effect.flatMap(ended, () =>
-      mayBeThere
+      mayBeThere()
         ? Effect.fail(new Failure.Refused({
           tag: "Interrupted",
           message: `interrupted; whether ${run.url} has the file is not known: ${Summary.command("resume", folder)} finds out`,
@@ -141,11 +145,11 @@ const delivered = (
     return yield* Effect.raceFirst(sent, giveUp).pipe(
       Effect.mapError((error) => {
         if (error._tag === "Refused") return error
-        return mayBeThere && ProxyClient.isPassing(error)
+        return mayBeThere() && ProxyClient.isPassing(error)
           ? Refusal.of(error, via, ExitCode.stopped, `; whether it has the file is not known: ${Summary.command("resume", folder)} finds out`)
           : Refusal.of(error, via, ExitCode.refused, "; nothing was sent")
       }),
-      Effect.tapErrorCause(() => mayBeThere ? Effect.void : RunFolder.remove(folder))
+      Effect.tapErrorCause(() => mayBeThere() ? Effect.void : RunFolder.remove(folder))
     )
   })
 
@@ -194,7 +198,7 @@ const handedOver = (held: Held): Effect.Effect<Following, Failure.Refused, Cance
     const now = yield* Clock.currentTimeMillis
     return yield* awake(following).pipe(
       Effect.tap(({ job }) =>
-        Effect.sync(() => output.note(`The proxy has this file since ${ago(job.created, now)} ago, as job ${job.id}; --again makes a new one.`))),
+        Effect.sync(() => output.note(`The proxy has had this file for ${ago(job.created, now)}, as job ${job.id}; --again makes a new one.`))),
       Effect.mapError((error) =>
         error.tag === "not-found"
           ? Failure.usage(`the proxy has had this file as job ${job.id}, which is there no more; --again makes a new one`, "--again")
@@ -309,8 +313,9 @@ const sit = (first: Following): Effect.Effect<ExitCode, Failure.Refused, Cancell
       ? yield* Effect.as(fetched(withJob()), true)
       : yield* Effect.raceFirst(Effect.as(fetched(withJob()), true), Effect.as(Deferred.await(requested), false))
     const run = { ...withJob().run, isWritten }
-    yield* kept({ folder, run }, yield* seconds)
-    const told = ViaRun.told(folder, run, yield* seconds)
+    const tookSeconds = yield* seconds
+    yield* kept({ folder, run }, tookSeconds)
+    const told = ViaRun.told(folder, run, tookSeconds)
     output.result(output.json ? JSON.stringify(Summary.document(told)) : Summary.text(told, output, job.calls - first.job.calls))
     return ofRun(told.standing)
   })
