@@ -60,10 +60,12 @@ export const sandbox = async (): Promise<Pick<Proxy, "env" | "url">> => {
 export const before = async (
   data: string,
   upstream: Readonly<Record<string, string>>,
-  more: Readonly<Record<string, string>> = {}
+  more: Readonly<Record<string, string>> = {},
+  /** What its key opens, beside its organisation. */
+  grant: ReadonlyArray<string> = []
 ): Promise<Proxy> => {
   const settings = { MILEPOST_PROXY_DATA: data, MILEPOST_PROXY_ORG: "brand", ...upstream, ...more }
-  const made = begin(["keys", "create", "--name", "a test", "--org", "brand"], settings)
+  const made = begin(["keys", "create", "--name", "a test", "--org", "brand", ...grant], settings)
   const key = await made.saying(/\b(mp_[\w-]+)/)
   await made.ended
   const serve = (port: string) => begin(["serve"], { ...settings, MILEPOST_PROXY_PORT: port })

@@ -170,6 +170,18 @@ describe("a file that a sandbox proxy is given", () => {
     expect(existsSync(runs) ? readdirSync(runs) : []).toEqual([])
   })
 
+  it("is handed over by the commands that the guide shows", async () => {
+    const guide = readFileSync(new URL("../../../docs/guides/bulk.md", import.meta.url), "utf8")
+    const [, section = ""] = /\n## Through a proxy\n([\s\S]*?)\n## /.exec(guide) ?? []
+    const commands = [...section.matchAll(/^milepost (.*)$/gm)].map(([, line = ""]) => line.replace("https://milepost.example.com", proxy.url).split(" "))
+    expect(commands).toHaveLength(1)
+    writeFileSync(work.file("customers.csv"), `customerId\n${customers(5, 564336001)}`)
+    for (const command of commands) {
+      const ran = await run([...command, "--run-dir", runs], { cwd: work.path, env: { MILEPOST_API_KEY: proxy.env["MILEPOST_API_KEY"] ?? "" } })
+      expect([ran.code, ran.stdout]).toEqual([0, expect.stringMatching(/^Finished after [\s\S]*\nJob job_\w+, handed to http[\s\S]*enrolled +5/)])
+    }
+  })
+
   it("never has its key told by whoever answers", async () => {
     const key = "mp_canary-that-is-echoed"
     const echo = createServer((request, response) => {
@@ -284,12 +296,14 @@ describe("a job on its way", () => {
 describe("a proxy with limits", () => {
   it("tells that a file is too large, whatever it is packed in, and that a key may not touch a group", async () => {
     const server = await upstream()
-    const proxy = await Proxy.before(work.file(`data-${number}`), server.env, { MILEPOST_PROXY_UPLOAD_BYTES: "2000" })
+    const proxy = await Proxy.before(work.file(`data-${number}`), server.env, { MILEPOST_PROXY_UPLOAD_BYTES: "2000" }, ["--group", "1"])
     const text = `customerId\n${customers(20_000)}`
     for (const file of [write("in.csv", text), write("in.csv.gz", gzipSync(text))]) {
       const ran = await run(["bulk", "enroll", file, "--group", "1", "--target", "2", "--period", "P", "--json", "--run-dir", runs], { env: proxy.env })
       expect([ran.code, documentOf(ran).error]).toEqual([2, expect.objectContaining({ tag: "too-large", setting: "FILE", message: expect.stringContaining("MILEPOST_PROXY_UPLOAD_BYTES") as string })])
     }
+    const other = await run(["bulk", "enroll", write("small.csv", `customerId\n${customers(2)}`), "--group", "3", "--target", "2", "--period", "P", "--json", "--run-dir", runs], { env: proxy.env })
+    expect([other.code, documentOf(other).error]).toEqual([2, expect.objectContaining({ tag: "forbidden", message: expect.stringContaining("may not touch target group 3") as string })])
     expect(readdirSync(runs)).toEqual([])
     expect(server.calls).toEqual([])
     await proxy.kill()

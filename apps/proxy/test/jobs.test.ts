@@ -249,7 +249,7 @@ describe("jobs", () => {
       const { headers, text } = await call(`${proxy.url}/v1/jobs/${id}/failed`, { secret })
       return [headers.get("content-type"), headers.get("content-disposition"), text.replaceAll(id, "ID")]
     }
-    const header = "\ufeffCustomerId, note\r\n"
+    const header = "CustomerId, note\r\n"
     expect(await failedOf(`${header}1050,=1+1\r\nx,"a, b"\r\n1051,\r\n1050,again\r\n 7 ,=2`, place)).toEqual([
       "text/csv; charset=utf-8",
       expect.stringMatching(/-failed\.csv"$/),
