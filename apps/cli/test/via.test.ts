@@ -1,7 +1,7 @@
 /** Runs that are handed to a proxy: the built command line before the built proxy. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
+import { type AddressInfo, createServer as createSocketServer } from "node:net"
 import { gzipSync } from "node:zlib"
 import { parse } from "csv-parse/sync"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest"
@@ -290,6 +290,46 @@ describe("a job on its way", () => {
     await fetch(`${proxy.url}/v1/jobs/${jobs[0]?.id}/cancel`, { method: "POST", headers })
     const ran = await running.ended
     expect([ran.code, told(ran)]).toEqual([4, expect.objectContaining({ state: "interrupted", resume: null })])
+  })
+})
+
+describe("an upload that is interrupted", () => {
+  it("leaves nothing behind while something of the file is missing at the proxy, and says so where it may be there", async () => {
+    const deaf = createSocketServer((socket) => {
+      socket.on("error", () => undefined)
+      socket.pause()
+    })
+    await new Promise<void>((resolve) => deaf.listen(0, "127.0.0.1", resolve))
+    const met = new Promise<void>((resolve) => deaf.once("connection", () => resolve()))
+    const url = `http://127.0.0.1:${(deaf.address() as AddressInfo).port}`
+    const running = start(["bulk", "enroll", write("big.csv", `customerId\n${customers(1_500_000)}`), ...place, "--via", url, "--json", "--run-dir", runs], { env: { MILEPOST_API_KEY: "mp_key" } })
+    await met
+    running.child.kill("SIGINT")
+    const ran = await running.ended
+    deaf.close()
+    expect([ran.code, documentOf(ran).error?.tag]).toEqual([4, "Interrupted"])
+    expect(readdirSync(runs)).toEqual([])
+  })
+
+  it("whose answer never came can be found out about later", async () => {
+    const server = await upstream()
+    const proxy = await Proxy.before(work.file(`data-${number}`), server.env)
+    const relay = await Proxy.relay(proxy.url, () => "drop the answer")
+    const running = start(["bulk", "enroll", write("in.csv", `customerId\n${customers(5)}`), "--group", "1", "--target", "2", "--period", "P", "--via", relay.url, "--run-dir", runs], { env: proxy.env })
+    await running.says("trying again")
+    running.child.kill("SIGKILL")
+    await running.ended
+    relay.close()
+    const listed = await run(["bulk", "list", "--run-dir", runs])
+    expect(listed.stdout).toContain("at a proxy")
+    const none = await run(["bulk", "results", "--json", "--run-dir", runs], { env: proxy.env })
+    expect([none.code, documentOf(none).error?.message]).toEqual([2, expect.stringContaining("has no results yet")])
+    // The relay is gone for good: the run is with that address, and says so.
+    const lost = await run(["bulk", "resume", "--json", "--run-dir", runs], { env: { MILEPOST_API_KEY: proxy.env["MILEPOST_API_KEY"] ?? "" } })
+    expect([lost.code, documentOf(lost).error]).toEqual([3, expect.objectContaining({ tag: "NotSent", message: expect.stringContaining("finds out") as string })])
+    expect(readdirSync(runs)).toHaveLength(1)
+    await proxy.kill()
+    await server.stop()
   })
 })
 

@@ -46,7 +46,7 @@ export const rowsWrittenAtInterruption = 100_000
 const unwritable = (reason: string): Failure.Refused =>
   new Failure.Refused({
     tag: "Unwritable",
-    message: `the run's files cannot be written (${reason}): check the disk; the ledger has every outcome, milepost bulk results prints them`,
+    message: `the run's files cannot be written (${reason}): check the disk; no outcome is lost, milepost bulk results prints them`,
     setting: "--run-dir",
     code: ExitCode.stopped
   })

@@ -1,5 +1,6 @@
 /** `milepost bulk enroll`, `unenroll` and `resume` where a proxy makes the calls: a file is handed over, its job is followed. */
 import * as FileSystem from "@effect/platform/FileSystem"
+import type { PlatformError } from "@effect/platform/Error"
 import * as Path from "@effect/platform/Path"
 import * as Import from "@milepost/rows/Import"
 import * as InputFile from "@milepost/rows/InputFile"
@@ -163,7 +164,8 @@ const later = ({ folder, via }: Held) => (error: ProxyClient.ProxyError): Failur
   return Refusal.of(error, via, ExitCode.stopped, isGone ? "" : `; the job is with the proxy: ${Summary.command("resume", folder)} goes on following`)
 }
 
-const asked = <A>(held: Held, self: Effect.Effect<A, ProxyClient.ProxyError>): Effect.Effect<A, ProxyClient.ProxyError, Output> =>
+/** Asks until the proxy answers, for as long as that may help. */
+const asked = <A, E = never>(held: Held, self: Effect.Effect<A, E | ProxyClient.ProxyError>): Effect.Effect<A, E | ProxyClient.ProxyError, Output> =>
   Effect.flatMap(Output, (output) =>
     Patience.patiently(self, {
       patienceMillis: (error) => ProxyClient.isPassing(error) ? Patience.lostAfterMillis : null,
@@ -255,7 +257,7 @@ const fetched = (following: Following): Effect.Effect<void, Failure.Refused, Fil
     const { client, folder, job, run } = following
     const save = (path: string, accept: string, file: string) =>
       Effect.zipRight(
-        asked(following, Stream.run(client.rows(job.id, path, accept), files.sink(`${file}.new`)) as Effect.Effect<void, ProxyClient.ProxyError>),
+        asked<void, PlatformError>(following, Stream.run(client.rows(job.id, path, accept), files.sink(`${file}.new`))),
         files.rename(`${file}.new`, file)
       )
     yield* save("/results", "text/csv", folder.results)

@@ -59,6 +59,21 @@ describe("ProxyClient", () => {
       assert.isFalse(isWhole)
     })))
 
+  it.live("always comes to an end where a connection is closed right behind an early answer", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const body = JSON.stringify({ type: "urn:milepost:problem:too-large", detail: "Too large." })
+      const proxy = yield* client((request) => {
+        request.once("data", () => {
+          request.socket.write(`HTTP/1.1 413 Too large\r\nContent-Type: application/problem+json\r\nContent-Length: ${body.length}\r\n\r\n${body}`, () => request.socket.destroy())
+        })
+      })
+      for (let time = 0; time < 30; time++) {
+        const error = yield* Effect.flip(proxy.create(upload(endless)))
+        // What was on its way may be lost with the connection; that nothing was done is known in both cases.
+        assert.isTrue(error._tag === "ProxyRefused" ? error.type === "too-large" : !error.mayBeDone)
+      }
+    })))
+
   it.live("reads no faster than it is taken", () =>
     Effect.scoped(Effect.gen(function*() {
       let taken = 0

@@ -37,6 +37,9 @@ export class ProxyRefused extends Data.TaggedError("ProxyRefused")<{
   readonly retryAfterMillis: number | null
 }> {}
 
+/** Nobody takes any more of an upload. */
+class Unwanted extends Data.TaggedError("Unwanted")<{}> {}
+
 /** Why a request has not got what it asked for. */
 export type ProxyError = NotAnswered | ProxyRefused
 
@@ -79,6 +82,17 @@ interface Asked {
   readonly headers: Readonly<Record<string, string>>
   /** A request that is silent for so long is given up. */
   readonly silenceMillis: number
+}
+
+/** An answer whose head is there. */
+interface Begun {
+  readonly res: IncomingMessage
+  readonly status: number
+  readonly isGood: boolean
+  /** Fails when the connection ends before the answer does. */
+  readonly broken: Effect.Effect<never, NotAnswered>
+  /** All of it, where it is one document. */
+  readonly text: Effect.Effect<string, NotAnswered>
 }
 
 const silences = {
@@ -125,7 +139,11 @@ export const make = ({ key, url }: Via): ProxyClient => {
       (req) => Effect.sync(() => req.destroy())
     )
 
-  const responseTo = (req: ClientRequest, mayBeDone: () => boolean): Effect.Effect<IncomingMessage, NotAnswered> =>
+  /**
+   * The answer as soon as it begins. Whether it is whole is listened for from that moment on: a connection that is closed behind an early
+   * answer takes with it what nobody has read, and says so once.
+   */
+  const responseTo = (req: ClientRequest, mayBeDone: () => boolean): Effect.Effect<Begun, NotAnswered> =>
     Effect.async((resume) => {
       let wasConnected = false
       req.once("socket", (socket) => {
@@ -133,32 +151,45 @@ export const make = ({ key, url }: Via): ProxyClient => {
           wasConnected = true
         })
       })
-      req.once("response", (res) => resume(Effect.succeed(res)))
-      req.once("error", (error) => resume(new NotAnswered({ reason: reasonOf(error), mayBeDone: wasConnected && mayBeDone(), wasConnected })))
+      const lost = (reason: string) => new NotAnswered({ reason, mayBeDone: wasConnected && mayBeDone(), wasConnected })
+      req.once("response", (res) => {
+        let broke = "the answer broke off"
+        res.once("error", (error) => {
+          broke = reasonOf(error)
+        })
+        const broken = new Promise<NotAnswered>((resolve) => {
+          res.once("close", () => {
+            if (!res.readableEnded) resolve(lost(broke))
+          })
+        })
+        const status = res.statusCode ?? 0
+        const isGood = status >= 200 && status < 300
+        const isStreamed = isGood && req.getHeader("accept") !== "application/json"
+        resume(Effect.succeed({ res, status, isGood, broken: Effect.flatMap(Effect.promise(() => broken), Effect.fail), text: isStreamed ? Effect.succeed("") : textOf(res, broken) }))
+      })
+      req.once("error", (error) => resume(lost(reasonOf(error))))
     })
 
-  const bytesOf = (res: IncomingMessage, mayBeDone: boolean): Stream.Stream<Uint8Array, NotAnswered> => {
-    const broken = (reason: string) => new NotAnswered({ reason, mayBeDone, wasConnected: true })
-    return Stream.concat(
-      NodeStream.fromReadable<NotAnswered, Uint8Array>(() => res, (error) => broken(reasonOf(error))),
-      Stream.suspend(() => res.complete ? Stream.empty : Stream.fail(broken("the answer broke off")))
-    )
+  /** All of an answer; read at once, whoever waits for it. */
+  const textOf = (res: IncomingMessage, broken: Promise<NotAnswered>): Effect.Effect<string, NotAnswered> => {
+    const chunks: Array<Uint8Array> = []
+    let bytes = 0
+    res.on("data", (chunk: Uint8Array) => {
+      bytes += chunk.length
+      if (bytes > bodyLimit) res.destroy(new Error("the answer has no end"))
+      else chunks.push(chunk)
+    })
+    const whole = new Promise<string>((resolve) => res.once("end", () => resolve(Buffer.concat(chunks).toString())))
+    return Effect.raceFirst(Effect.promise(() => whole), Effect.flatMap(Effect.promise(() => broken), Effect.fail))
   }
 
-  const textOf = (res: IncomingMessage, mayBeDone: boolean): Effect.Effect<string, NotAnswered> =>
-    Effect.suspend(() => {
-      const chunks: Array<Uint8Array> = []
-      let bytes = 0
-      return Effect.map(
-        Stream.runForEach(bytesOf(res, mayBeDone), (chunk) => {
-          bytes += chunk.length
-          if (bytes > bodyLimit) return new NotAnswered({ reason: "the answer has no end", mayBeDone, wasConnected: true })
-          chunks.push(chunk)
-          return Effect.void
-        }),
-        () => Buffer.concat(chunks).toString()
-      )
-    })
+  const bytesOf = ({ broken, res }: Begun): Stream.Stream<Uint8Array, NotAnswered> =>
+    Stream.concat(
+      NodeStream.fromReadable<NotAnswered, Uint8Array>(() => res, (error) => new NotAnswered({ reason: reasonOf(error), mayBeDone: false, wasConnected: true })).pipe(
+        Stream.interruptWhen(broken)
+      ),
+      Stream.suspend(() => res.complete ? Stream.empty : Stream.fail(new NotAnswered({ reason: "the answer broke off", mayBeDone: false, wasConnected: true })))
+    )
 
   /** Whoever answers may repeat what it was told. */
   const scrubbed = (text: string): string => bounded(text.replaceAll(Redacted.value(key), "…"))
@@ -166,8 +197,7 @@ export const make = ({ key, url }: Via): ProxyClient => {
   const noProxy = (status: number): ProxyRefused =>
     new ProxyRefused({ status, type: null, detail: `the answer (${status}) is none of a milepost-proxy`, retryAfterMillis: null })
 
-  const refusedBy = (res: IncomingMessage, text: string): ProxyRefused => {
-    const status = res.statusCode ?? 0
+  const refusedBy = ({ res, status }: Begun, text: string): ProxyRefused => {
     const seconds = secondsOf(res.headers["retry-after"])
     const retryAfterMillis = seconds === null ? null : seconds * 1_000
     return Either.match(Schema.decodeEither(Job.Problem)(text), {
@@ -177,21 +207,18 @@ export const make = ({ key, url }: Via): ProxyClient => {
     })
   }
 
-  /** The answer, if it is a good one; what is wrong is read to its end. */
-  const good = (res: IncomingMessage, mayBeDone: boolean): Effect.Effect<IncomingMessage, ProxyError> => {
-    const status = res.statusCode ?? 0
-    return status >= 200 && status < 300 ? Effect.succeed(res) : Effect.flatMap(textOf(res, mayBeDone), (text) => refusedBy(res, text))
-  }
+  /** The answer, if it is a good one. */
+  const good = (begun: Begun): Effect.Effect<Begun, ProxyError> =>
+    begun.isGood ? Effect.succeed(begun) : Effect.flatMap(begun.text, (text) => refusedBy(begun, text))
 
-  const decoded = <A, I>(schema: Schema.Schema<A, I>, res: IncomingMessage, mayBeDone = false): Effect.Effect<A, ProxyError> =>
-    Effect.flatMap(textOf(res, mayBeDone), (text) =>
-      Effect.mapError(Schema.decode(Schema.parseJson(schema))(text), () => noProxy(res.statusCode ?? 0)))
+  const decoded = <A, I>(schema: Schema.Schema<A, I>, { status, text }: Begun): Effect.Effect<A, ProxyError> =>
+    Effect.flatMap(text, (body) => Effect.mapError(Schema.decode(Schema.parseJson(schema))(body), () => noProxy(status)))
 
-  const ask = (asked: Asked): Effect.Effect<IncomingMessage, ProxyError, Scope.Scope> =>
+  const ask = (asked: Asked): Effect.Effect<Begun, ProxyError, Scope.Scope> =>
     Effect.gen(function*() {
       const req = yield* begin(asked)
       req.end()
-      return yield* good(yield* responseTo(req, () => true), true)
+      return yield* good(yield* responseTo(req, () => true))
     })
 
   const upload = <E, R>({ body, format, idempotencyKey, query, size, whole }: Upload<E, R>) =>
@@ -200,6 +227,7 @@ export const make = ({ key, url }: Via): ProxyClient => {
         method: "POST",
         path: `/v1/jobs?${query}`,
         headers: {
+          accept: "application/json",
           "content-type": contentTypes[format],
           ...(size === null ? {} : { "content-length": String(size) }),
           ...(idempotencyKey === null ? {} : { "idempotency-key": idempotencyKey })
@@ -207,24 +235,35 @@ export const make = ({ key, url }: Via): ProxyClient => {
         silenceMillis: silences.upload
       })
       let isWhole = false
-      // As fast as it is taken; who cannot write any more is told why by the request itself.
-      const send = Stream.runForEach(body, (chunk) =>
-        Effect.async<void>((resume) => {
+      let isAnswered = false
+      req.once("response", () => {
+        isAnswered = true
+      })
+      // As fast as it is taken. Nobody waits for a chunk to be taken that nobody takes any more: the stream of a file may be in the middle of
+      // a read when it is interrupted, and would go on with its chunk.
+      const write = (chunk: Uint8Array): Effect.Effect<void, Unwanted> =>
+        Effect.async((resume) => {
+          const stop = (): void => resume(new Unwanted())
+          if (isAnswered || req.destroyed) return stop()
+          req.once("response", stop)
           req.write(chunk, (error) => {
-            if (error === null || error === undefined) resume(Effect.void)
+            req.off("response", stop)
+            resume(error === null || error === undefined ? Effect.void : new Unwanted())
           })
-        }))
+        })
+      // Why it is unwanted, the answer says, or the request.
+      const send = Effect.catchAll(Stream.runForEach(body, write), (error) => error instanceof Unwanted ? Effect.never : Effect.fail(error))
       const end = Effect.sync(() => {
         isWhole = true
         whole()
         req.end()
       })
       // An answer that comes early is a no: what is left of the body is of no use.
-      const res = yield* Effect.raceFirst(
+      const begun = yield* Effect.raceFirst(
         responseTo(req, () => isWhole),
         Effect.zipRight(Effect.zipRight(send, end), Effect.never)
       )
-      return yield* good(res, isWhole)
+      return yield* good(begun)
     })
 
   const jobAt = (id: string): string => `/v1/jobs/${encodeURIComponent(id)}`
@@ -234,19 +273,19 @@ export const make = ({ key, url }: Via): ProxyClient => {
   return {
     create: (asked) =>
       Effect.scoped(Effect.gen(function*() {
-        const res = yield* upload(asked)
-        return { job: yield* decoded(Job.Job, res, true), isReplayed: res.headers["idempotent-replayed"] === "true" }
+        const begun = yield* upload(asked)
+        return { job: yield* decoded(Job.Job, begun), isReplayed: begun.res.headers["idempotent-replayed"] === "true" }
       })),
-    plan: (asked) => Effect.scoped(Effect.flatMap(upload(asked), (res) => decoded(Job.Plan, res))),
-    job: (id) => Effect.scoped(Effect.flatMap(ask(simple(jobAt(id))), (res) => decoded(Job.Job, res))),
+    plan: (asked) => Effect.scoped(Effect.flatMap(upload(asked), (begun) => decoded(Job.Plan, begun))),
+    job: (id) => Effect.scoped(Effect.flatMap(ask(simple(jobAt(id))), (begun) => decoded(Job.Job, begun))),
     wish: (id, verb) =>
       Effect.scoped(Effect.flatMap(
         ask({ method: "POST", path: `${jobAt(id)}/${verb}`, headers: { accept: "application/json", "content-length": "0" }, silenceMillis: silences.wish }),
-        (res) => decoded(Job.Job, res, true)
+        (begun) => decoded(Job.Job, begun)
       )),
     events: (id, last) =>
       Stream.unwrapScoped(Effect.gen(function*() {
-        const res = yield* ask({
+        const begun = yield* ask({
           method: "GET",
           path: `${jobAt(id)}/events`,
           headers: { accept: "text/event-stream", ...(last === null ? {} : { "last-event-id": last }) },
@@ -254,19 +293,19 @@ export const make = ({ key, url }: Via): ProxyClient => {
         })
         const parse = Events.parser()
         const decoder = new TextDecoder()
-        return bytesOf(res, false).pipe(
+        return bytesOf(begun).pipe(
           Stream.mapConcat((chunk) => parse(decoder.decode(chunk, { stream: true }))),
           Stream.mapEffect((event) =>
             Effect.mapBoth(Schema.decode(Schema.parseJson(Job.Job))(event.data), {
               onSuccess: (job) => ({ id: event.id, job }),
-              onFailure: () => noProxy(res.statusCode ?? 0)
+              onFailure: () => noProxy(begun.status)
             }))
         )
       })),
     rows: (id, path, accept) =>
       Stream.unwrapScoped(Effect.map(
         ask({ method: "GET", path: `${jobAt(id)}${path}`, headers: { accept }, silenceMillis: silences.answer }),
-        (res) => bytesOf(res, false)
+        bytesOf
       ))
   }
 }
