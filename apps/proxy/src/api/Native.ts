@@ -237,6 +237,7 @@ const jobRoutes = (options: Options) => {
       .handleRaw("results", ({ path, request, urlParams }) =>
         Effect.map(seen("/v1/jobs/{id}/results", path.id), (job) =>
           JobRoutes.results(jobs, job, { accept: request.headers["accept"] ?? "", outcome: urlParams.outcome })))
+      .handleRaw("failed", ({ path }) => Effect.map(seen("/v1/jobs/{id}/failed", path.id), (job) => JobRoutes.failed(jobs, job)))
       .handleRaw("events", ({ headers, path }) =>
         Effect.map(seen("/v1/jobs/{id}/events", path.id), ({ id }) => JobRoutes.events(jobs, id, headers["last-event-id"], isDraining)))
       .handle("pause", wished("pause"))
