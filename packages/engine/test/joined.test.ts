@@ -68,9 +68,8 @@ const start = (changed: Partial<Replica.Options> = {}) =>
           cluster: "test",
           address: "http://127.0.0.1:1",
           lanes,
-          lifetime: "600 millis",
+          lifetime: "15 seconds",
           refresh: "50 millis",
-          margin: "200 millis",
           leaveWithin: "2 seconds",
           ...changed
         }),
@@ -139,7 +138,8 @@ describe("processes that joined a run", () => {
   it.live("go on without one that dies: what it had claimed is repeated as perhaps executed, nothing else is sent twice", () =>
     run(Effect.gen(function*() {
       const ledger = yield* imported("a", customers(600).map((customer) => milestone(customer)), lanes)
-      const [one, two] = [yield* start(), yield* start()]
+      const short = { lifetime: "1500 millis", margin: "500 millis" } as const
+      const [one, two] = [yield* start(short), yield* start(short)]
       yield* areSettled(one, two)
       yield* Engine.begin("a")
       let ofOne = 0
@@ -228,23 +228,23 @@ describe("processes that joined a run", () => {
   it.live("stop together when one of them has a reason to, and can be begun again", () =>
     run(Effect.gen(function*() {
       const ledger = yield* imported("a", customers(600).map((customer) => milestone(customer)), lanes)
-      const [one, two] = [yield* start(), yield* start()]
+      let ends = 0
+      const counting: Ledger.Service = {
+        ...ledger,
+        end: (...args) => Effect.zipRight(Effect.sync(() => ends += 1), ledger.end(...args))
+      }
+      const counted = Effect.provideService(start(), Ledger.Ledger, counting)
+      const [one, two] = [yield* counted, yield* counted]
       yield* areSettled(one, two)
       yield* Engine.begin("a")
-      let ends = 0
       const refusing = make({ latencyMillis: 2, refuses: () => answer(401, {}) })
       const slow = make({ latencyMillis: 20 })
-      const counted = Effect.provideService(
-        Effect.all([one.join(refusing), two.join(slow)], { concurrency: 2 }),
-        Ledger.Ledger,
-        { ...ledger, end: (...args) => Effect.zipRight(Effect.sync(() => ends += 1), ledger.end(...args)) }
-      )
-      const [first, second] = yield* counted
+      const [first, second] = yield* Effect.all([one.join(refusing), two.join(slow)], { concurrency: 2 })
       assert.strictEqual(first.run.state, "stopped")
       assert.strictEqual(first.stop?.reason, "fuse")
       assert.strictEqual(second.left, "ended")
       assert.strictEqual(second.stop?.reason, "fuse")
-      assert.strictEqual(ends, 0)
+      assert.strictEqual(ends, 1)
       const { counts } = yield* ledger.run("a")
       assert.strictEqual(counts.claimed, 0)
       assert.isBelow(slow.order.length, 300)

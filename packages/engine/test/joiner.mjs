@@ -52,9 +52,9 @@ const replica = Replica.layer({
   cluster: "test",
   address: "http://127.0.0.1:1",
   lanes: Number(lanes),
-  lifetime: "1500 millis",
+  lifetime: "3 seconds",
   refresh: "200 millis",
-  margin: "500 millis",
+  margin: "1 second",
   leaveWithin: "2 seconds"
 })
 const ledger = PostgresLedger.layer({ url: Redacted.make(url), maxConnections: 6 })

@@ -110,7 +110,6 @@ describe("replicas over PostgreSQL", () => {
       yield* until(() => two.replica.held().length > 0 && together([one.replica, two.replica]).length === lanes, "both have lanes")
       one.wire.cut()
       yield* until(() => one.replica.held().length === 0, "it has stopped")
-      assert.isFalse(holdsAll(two.replica))
       assert.match(one.replica.trouble() ?? "", /no answer in time/)
       yield* until(() => holdsAll(two.replica), "the other one has taken over")
       assert.strictEqual(two.replica.members().length, 1)
@@ -148,8 +147,10 @@ describe("replicas over PostgreSQL", () => {
       yield* until(() => together([one.replica, two.replica]).length === 0, "both have stopped")
       assert.isNotNull(one.replica.trouble())
       yield* Effect.promise(() => server.start())
-      yield* until(() => together([one.replica, two.replica]).length === lanes, "all lanes are held again")
-      assert.isNull(one.replica.trouble())
+      yield* until(
+        () => together([one.replica, two.replica]).length === lanes && one.replica.trouble() === null && two.replica.trouble() === null,
+        "all lanes are held again"
+      )
       ends()
       yield* Effect.all([one.close, two.close], { concurrency: 2 })
     }), 40_000)
@@ -167,7 +168,7 @@ describe("replicas over PostgreSQL", () => {
         state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff
         return (state >>> 8) % below
       }
-      for (let step = 0; step < 14; step++) {
+      for (let step = 0; step < 10; step++) {
         const one = here[next(here.length)]
         const what = next(4)
         if (what === 0 && here.length < 5) here.push(yield* join)
@@ -184,7 +185,7 @@ describe("replicas over PostgreSQL", () => {
       yield* until(() => together(here.map(({ replica }) => replica)).length === lanes, `all lanes are held, seed ${seed}`)
       ends()
       yield* Effect.all(here.map(({ close }) => close), { concurrency: "unbounded" })
-    }), 60_000)
+    }), 90_000)
 
   it.scopedLive("a look at the database is two statements", () =>
     Effect.gen(function*() {
