@@ -117,6 +117,17 @@ export const LedgerSuite = <E>(name: string, fresh: Layer.Layer<Ledger.Ledger, E
         ])
       }).pipe(Effect.provide(fresh)))
 
+    it.effect("a row keeps the line that it begins on, whether rows span one line or several", () =>
+      Effect.gen(function*() {
+        const ledger = yield* Ledger.Ledger
+        yield* ledger.begin(newRun("a", 1))
+        const lines = [2, 3, 7, 5_000_000_000 % 2 ** 31, 9]
+        const rows = lines.map((line, index) => ({ ...good(index + 1, streak(index === 4 ? 3 : index + 1)), line }))
+        yield* ledger.append("a", rows, at(10))
+        assert.deepStrictEqual((yield* collect(ledger.results("a"))).map(({ line }) => line), lines)
+        assert.deepInclude((yield* outcomes(ledger, "a")).at(-1), { message: "of line 7" })
+      }).pipe(Effect.provide(fresh)))
+
     it.effect("the same customer in two runs is no repetition", () =>
       Effect.gen(function*() {
         const ledger = yield* Ledger.Ledger

@@ -16,6 +16,7 @@ import * as Ledger from "../src/Ledger.js"
 import * as PostgresLedger from "../src/PostgresLedger.js"
 import * as Run from "../src/Run.js"
 import { freshUrl, server } from "./databases.js"
+import { worker } from "./workers.js"
 import { at, enrolled, good, input, newRun, rejected, streak } from "./rows.js"
 
 const postgres = server()
@@ -181,7 +182,7 @@ describe("PostgresLedger and its database", () => {
       for (let round = 0; round < 10; round++) {
         const claimed = yield* one.claim("a", { epoch, lane: 0, limit: 40 })
         const settlements = claimed.map(({ seq }, index) => ({ seq, outcome: { ...rejected, code: 310_000 + index % 7 } }))
-        const found = yield* Effect.all([one.settle("a", settlements), two.settle("a", [...settlements].reverse())], { concurrency: "unbounded" })
+        const found = yield* Effect.all([one.settle("a", settlements), two.settle("a", settlements.toReversed())], { concurrency: "unbounded" })
         assert.strictEqual(found.reduce((sum, { settled }) => sum + settled, 0), 40)
       }
       assert.deepInclude((yield* recounted(one, "a")).counts, { rejected: 400 })
@@ -270,6 +271,53 @@ describe("PostgresLedger and its database", () => {
       isHole = false
       assert.strictEqual((yield* patiently(ledger.claim("a", { epoch, lane: 0, limit: 10 }))).length, 10)
     }), 20_000)
+})
+
+describe("killed processes that share a run", () => {
+  it.scopedLive("lose nothing that they said was durable, and write over nothing of each other", () =>
+    Effect.gen(function*() {
+      const url = yield* freshUrl(postgres)
+      const ledger = yield* open(url)
+      const rows = 1_500
+      yield* imported(ledger, "k", rows, 4)
+      yield* ledger.start("k")
+      const reported = new Map<number, string>()
+      const ends: Array<string> = []
+      const note = (lines: ReadonlyArray<string>): void => {
+        for (const line of lines) {
+          const [kind, value, tag = ""] = line.split(" ")
+          assert.notStrictEqual(kind, "E", line)
+          if (kind === "done") ends.push(line)
+          if (kind !== "S") continue
+          assert.isFalse(reported.has(Number(value)), `${value} was settled twice`)
+          reported.set(Number(value), tag)
+        }
+      }
+      const lanes = ["0,2", "1,3"]
+      const start = (own: number, tag: string) => worker(Redacted.value(url), ["share", lanes[own] ?? "", tag])
+      const workers = [yield* start(0, "a0"), yield* start(1, "b0")]
+      for (let kill = 1; kill <= 5; kill++) {
+        const own = kill % 2
+        const victim = workers[own]
+        if (victim === undefined) continue
+        yield* victim.said("S ")
+        victim.child.kill("SIGKILL")
+        note(yield* victim.ended)
+        workers[own] = yield* start(own, `${own === 0 ? "a" : "b"}${kill}`)
+      }
+      for (const { ended } of workers) note(yield* ended)
+      assert.strictEqual(ends.length, 2)
+      const run = yield* recounted(ledger, "k")
+      assert.deepInclude(run, { state: "finished" })
+      assert.deepInclude(run.counts, { enrolled: rows })
+      yield* Stream.runForEach(ledger.results("k"), ({ entries }) =>
+        Effect.sync(() => {
+          for (const { outcome, seq } of entries) {
+            const tag = reported.get(seq)
+            if (tag !== undefined) assert.deepInclude(outcome, { requestId: tag })
+          }
+        }))
+    }), 120_000)
 })
 
 describe("PostgresLedger and a server that goes away", () => {

@@ -32,6 +32,8 @@ export interface Dialect {
   readonly attempts: (sum: string) => string
   /** How a request id is assigned to its columns, and how it is read from them. */
   readonly requestId: { readonly assign: (value: string) => string; readonly read: string }
+  /** The line that a row begins on as it is stored; read back, no line is the one behind the row's number. */
+  readonly line: (line: number, row: number) => number | null
   /** What is to be said when an import has ended. */
   readonly afterImport: ReadonlyArray<string>
   /** A text of somebody else's as it can be stored. */
@@ -110,6 +112,7 @@ export const sqlite = (path: string, holder: () => number | null): Dialect => ({
   runBeside: (run) => run,
   attempts: (sum) => sum,
   requestId: { assign: (value) => `request_id = ${value}`, read: "r.request_id" },
+  line: (line) => line,
   afterImport: [],
   text: (text) => String(withoutNull(text)),
   changes: (raw) => Number((raw as { readonly changes: number }).changes),
@@ -185,6 +188,7 @@ export const postgres = (name: string): Dialect => ({
       request_id = CASE WHEN ${value} ~ '${uuid}' THEN NULL ELSE ${value} END`,
     read: "COALESCE(r.request_id, CAST(r.request_uuid AS TEXT)) AS request_id"
   },
+  line: (line, row) => line === row + 1 ? null : line,
   afterImport: analyze,
   text: (text) => String(withoutNull(text)),
   changes: (raw) => Number((raw as { readonly rowCount: number | null }).rowCount ?? 0),

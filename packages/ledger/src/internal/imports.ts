@@ -132,7 +132,7 @@ const firstOnes: Bulk = {
   pattern: ["BIGINT", "INTEGER"],
   statement: (rows, then, { runBeside }) =>
     `WITH v (customer_id, destination) AS (${rows})
-    SELECT r.customer_id, r.destination, i.line FROM v
+    SELECT r.customer_id, r.destination, COALESCE(i.line, i.row_number + 1) AS line FROM v
     JOIN records r ON r.run = ${runBeside(then(1), "v.customer_id")} AND r.customer_id = CAST(v.customer_id AS BIGINT)
     AND r.destination = CAST(v.destination AS BIGINT) AND r.duplicate_of IS NULL
     JOIN input_rows i ON i.run = r.run AND i.row_number = (r.seq % ${seqOf(1, 0, 0)}) / ${callsPerRow}`
@@ -216,7 +216,7 @@ export const append = (
     const rows = batch.filter(({ row }) => row > run.checkpoint.row).map(checked)
     const last = rows.at(-1)
     if (last === undefined) return { rows: 0, records: 0, duplicates: 0, badRows: 0 }
-    yield* writeInBulk(storage, insertRows(key), rows.map(({ bytes, line, problem, row }) => [row, line, bytes, problem]))
+    yield* writeInBulk(storage, insertRows(key), rows.map(({ bytes, line, problem, row }) => [row, storage.dialect.line(line, row), bytes, problem]))
     const records = storage.dialect.hasLanes ? byLane(planned(rows, run.lanes)) : planned(rows, run.lanes)
     const places = new Map(records.map(({ place }) => [place.name, place]))
     const numbers = yield* destinationsOf(storage, key, [...places.values()])

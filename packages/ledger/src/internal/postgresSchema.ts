@@ -61,14 +61,14 @@ const first: ReadonlyArray<string> = [
     PRIMARY KEY (run, destination)
   )`,
   `CREATE UNIQUE INDEX destinations_by_name ON destinations (run, target_group_id, target_id, period_name)`,
-  // Two thousand million rows, of a run each, are enough.
+  // Two thousand million rows, of a run each, are enough. No line is the one behind the row's number, as below a header.
   `CREATE TABLE input_rows (
     run INTEGER NOT NULL,
     row_number INTEGER NOT NULL,
-    line INTEGER NOT NULL,
+    line INTEGER,
     bytes BYTEA NOT NULL,
     problem TEXT,
-    PRIMARY KEY (run, row_number)
+    PRIMARY KEY (run, row_number) WITH (fillfactor = 100)
   )`,
   `CREATE TABLE records (
     seq BIGINT NOT NULL,
@@ -94,7 +94,7 @@ const first: ReadonlyArray<string> = [
     warnings TEXT,
     request_uuid UUID,
     request_id TEXT,
-    PRIMARY KEY (run, seq)
+    PRIMARY KEY (run, seq) WITH (fillfactor = 97)
   ) WITH (fillfactor = ${roomForVersions})`,
   // What the planner has to know, from a small sample.
   ...["run", "seq", "state"].map((column) => `ALTER TABLE records ALTER COLUMN ${column} SET STATISTICS 20`),

@@ -51,7 +51,7 @@ const page = (
   states: ReadonlyArray<number> | null
 ): Effect.Effect<ReadonlyArray<ResultRow>, SqlError> =>
   Effect.gen(function*() {
-    const rows = yield* sql<InputRow>`SELECT row_number, line, bytes, problem FROM input_rows
+    const rows = yield* sql<InputRow>`SELECT row_number, COALESCE(line, row_number + 1) AS line, bytes, problem FROM input_rows
       WHERE run = ${key} AND row_number > ${after} ORDER BY row_number LIMIT ${window}`
     const last = rows.at(-1)
     if (last === undefined) return []
