@@ -54,23 +54,14 @@ describe("a pace that three replicas share in PostgreSQL", () => {
 
   it.live.skipIf(longSeconds === 0)("uses 570 to 600 of 600 calls a minute in every minute", () =>
     Effect.scoped(Effect.gen(function*() {
-      const { all, now, paces } = yield* replicas(3, 10)
+      const { now, paces } = yield* replicas(3, 10)
       const takings = paces.map((pace) => takeAll(pace, now))
       yield* Effect.sleep(longSeconds * 1_000)
       for (const taking of takings) taking.stop()
       const departures = takings.flatMap((taking) => taking.departures).toSorted((a, b) => a - b)
-      const [first = 0] = departures
       const last = departures.at(-1) ?? 0
       const windows = departures.filter((from) => from + 60_000 <= last).map((from) =>
         departures.filter((moment) => moment >= from && moment < from + 60_000).length)
-      console.log({
-        calls: departures.length,
-        each: takings.map((taking) => taking.departures.length),
-        seconds: (last - first) / 1000,
-        worstMinute: worstWindow(departures, 60_000),
-        bestMinute: Math.min(...windows),
-        statementsPerCall: all.reduce((sum, { statements }) => sum + statements(), 0) / departures.length
-      })
       assert.isAtMost(worstWindow(departures, 60_000), 600)
       assert.isAtLeast(Math.min(...windows), 570)
     })), (longSeconds + 30) * 1_000)
@@ -96,7 +87,6 @@ describe("a pace that three replicas share in PostgreSQL", () => {
       yield* until("calls again", () => takings.every(({ departures }, index) => departures.length > (before[index] ?? 0)), 10_000)
       for (const { departures } of takings) assert.isUndefined(departures.find((at) => at > refusedAt + took && at < refusedAt + 3_000))
       for (const taking of takings) taking.stop()
-      if (longSeconds > 0) console.log({ pauseHeardMillis: took })
     })))
 
   it.live("takes the upstream for down together, tries it in turn, and finds it again together", () =>
