@@ -135,10 +135,10 @@ const main = async (given) => {
   const found = witness.problems()
   const table = []
   const answers = new Map()
-  let isCalling = true
+  const calls = { goOn: true }
   /** Callers who enrol the job's customers elsewhere, wherever it may be. */
   const calling = (async () => {
-    while (isCalling) {
+    while (calls.goOn) {
       const customerId = first + Math.floor(random() * records)
       void fetch(`${draw(replicas).url}/v1/enrollments`, {
         method: "POST",
@@ -272,7 +272,7 @@ const main = async (given) => {
     }
   }
 
-  isCalling = false
+  calls.goOn = false
   await calling
   for (const one of replicas) {
     const { code } = await one.end("SIGTERM")
