@@ -60,6 +60,21 @@ export const needLinux = (): void => {
 /** The CPU that a running process has used so far, all threads; fails when there is no such process. */
 export const cpuSeconds = (pid: number): number => ownSeconds(readFileSync(`/proc/${pid}/stat`, "utf8"))
 
+/** The CPU of a process and of all its children, those that have ended included; fails when there is no such process. */
+export const familySeconds = (pid: number): number => {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter((word) => word.trim() !== "")
+  const running = children.reduce((sum, child) => {
+    try {
+      return sum + cpuSeconds(Number(child))
+    } catch {
+      // It has ended in this moment, so its parent is charged for it.
+      return sum
+    }
+  }, 0)
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
+  return running + ownSeconds(stat) + childrenSeconds(stat)
+}
+
 const statusOf = (pid: number | undefined): string => {
   try {
     return readFileSync(`/proc/${pid}/status`, "utf8")
