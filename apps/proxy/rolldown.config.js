@@ -5,7 +5,7 @@ import { defineConfig } from "rolldown"
 // loaded when a command needs them. Only libsql stays outside, because its binary comes in a package for each platform.
 const common = {
   platform: "node",
-  resolve: { conditionNames: ["@milepost/source", "node", "import", "default"] },
+  resolve: { conditionNames: ["@milepost/source", "node", "default"] },
   treeshake: true
 }
 

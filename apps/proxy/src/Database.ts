@@ -9,12 +9,10 @@ import { SqlClient } from "@effect/sql/SqlClient"
 import * as Replica from "@milepost/engine/Replica"
 import * as SharedPace from "@milepost/engine/SharedPace"
 import type { Ledger } from "@milepost/ledger/Ledger"
-import type { LedgerUnwritable } from "@milepost/ledger/LedgerError"
+import type { OpenError } from "@milepost/ledger/LedgerError"
 import * as LibsqlLedger from "@milepost/ledger/LibsqlLedger"
-import * as PostgresLedger from "@milepost/ledger/PostgresLedger"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { type Refused, setting } from "./Refused.js"
 import type { Settings } from "./settings/Settings.js"
@@ -43,51 +41,56 @@ const parts: ReadonlyArray<Part> = [
   { name: "paces", migrate: Store.exclusively(Effect.flatMap(SqlClient, SharedPace.create)) }
 ]
 
-const every = "500 millis"
-
-const fileIn = (data: string, watch: (versions: Store.Versions) => void) =>
-  Effect.gen(function*() {
-    const files = yield* FileSystem.FileSystem
-    yield* Effect.mapError(files.makeDirectory(data, { recursive: true, mode: 0o700 }), () => setting("MILEPOST_PROXY_DATA", `${data}: the folder cannot be made`))
-    return yield* Effect.mapError(LibsqlLedger.make({ path: `${data}/proxy.db`, migrated: watch }), ({ message }) => setting("MILEPOST_PROXY_DATA", message))
-  })
-
-const databaseAt = ({ connections, named, url }: SharedDatabase, options: Options, watch: (versions: Store.Versions) => void) =>
-  Effect.gen(function*() {
-    const { patienceMillis, waiting } = options
-    let isTold = false
-    const told = ({ message }: LedgerUnwritable) =>
-      Effect.sync(() => {
-        if (!isTold) waiting(message)
-        isTold = true
-      })
-    const open = PostgresLedger.make({ url, connections, migrated: watch })
-    return yield* open.pipe(
-      Effect.tapErrorTag("LedgerUnwritable", told),
-      Effect.retry({
-        while: ({ _tag }) => _tag === "LedgerUnwritable",
-        schedule: Schedule.upTo(Schedule.spaced(every), patienceMillis)
-      }),
-      Effect.mapError(({ message }) => setting(named, message))
-    )
-  })
-
 /** How a database is waited for. */
 export interface Options {
   readonly patienceMillis: number
-  /** Told once where it has to be waited for, and why. */
-  readonly waiting: (why: string) => void
+  /** Told where it has to be waited for. */
+  readonly waiting: () => void
 }
 
-/** Opens the data and brings everything in it up to date. */
-const opened = (place: Place, options: Options) =>
+/** A way to the data that has not been gone yet. */
+interface Way {
+  /** What is to be mended where there is none. */
+  readonly named: string
+  readonly open: Effect.Effect<Context.Context<Ledger | SqlClient>, OpenError, Scope.Scope>
+  readonly migrate: Effect.Effect<Store.Versions, OpenError>
+}
+
+const toFile = (data: string): Effect.Effect<Way, Refused, FileSystem.FileSystem> =>
   Effect.gen(function*() {
+    const named = "MILEPOST_PROXY_DATA"
+    const files = yield* FileSystem.FileSystem
+    yield* Effect.mapError(files.makeDirectory(data, { recursive: true, mode: 0o700 }), () => setting(named, `${data}: the folder cannot be made`))
+    const options = { path: `${data}/proxy.db` }
+    return { named, open: LibsqlLedger.make(options), migrate: LibsqlLedger.migrate(options) }
+  })
+
+/** What a ledger says of a database that is not there; whatever else is wrong stays so, and is not waited for. */
+const isAway = (error: OpenError): boolean => error._tag === "LedgerUnwritable" && error.reason.startsWith("the database cannot be reached")
+
+const toDatabase = ({ cluster, connections, named, url }: SharedDatabase, { patienceMillis, waiting }: Options): Effect.Effect<Way> =>
+  Effect.gen(function*() {
+    // Who has a file loads nothing of it.
+    const PostgresLedger = yield* Effect.promise(() => import("@milepost/ledger/PostgresLedger"))
+    const options = { url, maxConnections: connections, applicationName: cluster }
+    const patiently = <A, R>(open: (options: Parameters<typeof PostgresLedger.make>[0]) => Effect.Effect<A, OpenError, R>): Effect.Effect<A, OpenError, R> =>
+      Effect.catchIf(open({ ...options, patienceMillis: 0 }), isAway, () =>
+        Effect.zipRight(Effect.sync(waiting), open({ ...options, patienceMillis })))
+    return { named, open: patiently(PostgresLedger.make), migrate: patiently(PostgresLedger.migrate) }
+  })
+
+const wayTo = (place: Place, options: Options): Effect.Effect<Way, Refused, FileSystem.FileSystem> =>
+  place.database === null ? toFile(place.data) : toDatabase(place.database, options)
+
+const refused = (named: string) => Effect.mapError(({ message }: { readonly message: string }) => setting(named, message))
+
+/** The ledger first, then everything beside it. */
+const opened = ({ named, open }: Way) =>
+  Effect.gen(function*() {
+    const context = yield* refused(named)(open)
     const migrated: Array<Migrated> = []
-    const watch = (versions: Store.Versions): void => void migrated.push({ part: "ledger", ...versions })
-    const context = yield* place.database === null ? fileIn(place.data, watch) : databaseAt(place.database, options, watch)
-    const named = place.database?.named ?? "MILEPOST_PROXY_DATA"
     for (const { migrate, name } of parts) {
-      const versions = yield* Effect.mapError(Effect.provide(migrate, context), ({ message }) => setting(named, message))
+      const versions = yield* refused(named)(Effect.provide(migrate, context))
       if (versions !== undefined) migrated.push({ part: name, ...versions })
     }
     return { context, migrated }
@@ -98,11 +101,16 @@ export const open = (
   place: Place,
   options: Options
 ): Effect.Effect<Context.Context<Ledger | SqlClient>, Refused, FileSystem.FileSystem | Scope.Scope> =>
-  Effect.map(opened(place, options), ({ context }) => context)
+  Effect.map(Effect.flatMap(wayTo(place, options), opened), ({ context }) => context)
 
 /** Brings the data up to date and closes it again; tells what was done. */
 export const migrate = (
   place: Place,
   options: Options
 ): Effect.Effect<ReadonlyArray<Migrated>, Refused, FileSystem.FileSystem> =>
-  Effect.scoped(Effect.map(opened(place, options), ({ migrated }) => migrated))
+  Effect.gen(function*() {
+    const way = yield* wayTo(place, options)
+    const ledger = yield* refused(way.named)(way.migrate)
+    const { migrated } = yield* Effect.scoped(opened(way))
+    return [{ part: "ledger", ...ledger }, ...migrated]
+  })

@@ -36,6 +36,8 @@ Settings (environment):
   MILEPOST_PROXY_RETENTION_DAYS  how long jobs that have ended are kept (30)
   OTEL_EXPORTER_OTLP_ENDPOINT    collector of traces, by OTLP over HTTP (none)
   OTEL_EXPORTER_OTLP_HEADERS     what it is to be sent beside them, name=value separated by commas
+  OTEL_TRACES_SAMPLER            parentbased_always_on (default), parentbased_always_off or parentbased_traceidratio
+  OTEL_TRACES_SAMPLER_ARG        with the last: which share of requests without a caller's span is traced, from 0 to 1 (1)
 With a database:
   MILEPOST_DATABASE_URL_FILE     a file with its address, instead
   MILEPOST_DATABASE_CONNECTIONS  connections that a replica keeps at most (10)

@@ -57,7 +57,7 @@ const placed = ({ database }: Database.Place): string => database?.named ?? "MIL
 /** A database that starts together with this process is waited for. */
 const patience: Database.Options = {
   patienceMillis: 30_000,
-  waiting: (why) => log.write("warn", "waiting-for-database", { why })
+  waiting: () => log.write("warn", "waiting-for-database")
 }
 
 const keysIn = (place: Database.Place) =>
@@ -120,7 +120,7 @@ const tracing = (collector: Settings.Settings["collector"]): Effect.Effect<Trace
   collector === null ? Effect.succeed(null) : Effect.gen(function*() {
     const { make } = yield* Effect.promise(() => import("./operation/Otlp.js"))
     const clock = yield* Effect.clock
-    return Traces.make(yield* make(collector), () => clock.unsafeCurrentTimeNanos())
+    return Traces.make(yield* make(collector), () => clock.unsafeCurrentTimeNanos(), () => Math.random() < collector.share)
   })
 
 /** Takes part among the replicas of a database. */

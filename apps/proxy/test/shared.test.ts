@@ -72,7 +72,7 @@ describe("the tables of a shared database", () => {
 })
 
 describe("keys in a shared database", () => {
-  it("that another replica creates or revokes hold here before long", { timeout: 30_000 }, async () => {
+  it("that another replica creates or revokes hold here before long", async () => {
     const url = await emptyDatabase()
     const [one, two] = await Promise.all([replica(url), replica(url)])
     const [here, there] = await Promise.all([one.run(Keys.make), two.run(Keys.make)])
@@ -116,7 +116,7 @@ describe("keys in a shared database", () => {
     expect(statements - before).toBeLessThan(8 + 6 * seconds)
   })
 
-  it.skipIf(!Databases.isOurs)("go on from memory while the database is away, and follow it again afterwards", { timeout: 30_000 }, async () => {
+  it.skipIf(!Databases.isOurs)("go on from memory while the database is away, and follow it again afterwards", async () => {
     const url = await emptyDatabase()
     const [one, two] = await Promise.all([replica(url), replica(url)])
     const [here, there] = await Promise.all([one.run(Keys.make), two.run(Keys.make)])
@@ -207,7 +207,7 @@ describe("first answers in a shared database", () => {
     await end("first")
   })
 
-  it.skipIf(!Databases.isOurs)("that cannot be kept while the database is away are kept when it is back", { timeout: 30_000 }, async () => {
+  it.skipIf(!Databases.isOurs)("that cannot be kept while the database is away are kept when it is back", async () => {
     const [one, other] = await two()
     const end = await running(one)
     await server.stop("immediate")

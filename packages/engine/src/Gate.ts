@@ -59,6 +59,8 @@ export const signOf = (exit: Exit.Exit<Transport.Response, TransportError>): Out
 export interface Abandon {
   readonly isAsked: () => boolean
   readonly asked: Effect.Effect<void>
+  /** Whether a call may leave, where that can end by itself: asked in the turn of the event loop in which it leaves. */
+  readonly mayLeave?: () => boolean
 }
 
 /**
@@ -93,6 +95,10 @@ export const transport = (
 
   /** With a place and a turn. */
   const go = (request: Transport.Request, sent: number): Effect.Effect<Transport.Response, TransportError> => {
+    if (abandon.mayLeave?.() === false) {
+      concurrency.release()
+      return givenUp
+    }
     const ended = (exit: Exit.Exit<Transport.Response, TransportError>) => {
       learnFrom(request, sent, exit)
       return exit

@@ -5,6 +5,8 @@
  * time, several customers at once. No call is ever interrupted: who interrupts a chunk waits for the calls in flight and
  * for their outcomes to be on disk, then what was not sent is given back. Trouble with the ledger is met in here; an owner
  * that keeps the ends of its messages must not keep such an end.
+ *
+ * Where a lane can be lost to another process ({@link Hold}), that is asked before every call, repeated ones included.
  */
 import * as Enroll from "@milepost/core/Enroll"
 import * as ErrorCatalog from "@milepost/core/ErrorCatalog"
@@ -20,7 +22,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import * as Gate from "./Gate.js"
-import { patiently } from "./internal/patiently.js"
+import { canPass, patiently } from "./internal/patiently.js"
 import type { Failure, Job } from "./Job.js"
 import type { Source } from "./Workers.js"
 
@@ -54,9 +56,36 @@ export const afterLostAttempts = (outcome: Outcome.Outcome): Outcome.Outcome => 
 const condemnsAll = (outcome: Outcome.Outcome): boolean =>
   outcome.outcome === "rejected" && (outcome.blastRadius === "everything" || outcome.blastRadius === "org")
 
+/** A lane while it may be worked on. */
+export interface Hold {
+  /** What its records are claimed under. */
+  readonly epoch: number
+  /** Whether others write to the ledger as well, so that only what was claimed under this epoch may be touched. */
+  readonly isShared: boolean
+  /** Whether a call may leave now. */
+  readonly isHeld: () => boolean
+  /** Calls back when the lane is to be left; gives back how to forget it. */
+  readonly onLeave: (callback: () => void) => () => void
+  /** Told when records may stay claimed that nobody here works on: they have to be taken back before the lane is worked on. */
+  readonly leftClaimed: () => void
+  /** Told when nothing is in flight any more, and everything is written down and given back. */
+  readonly exit: () => void
+}
+
+/** The lane of a process that has the ledger for itself. */
+const alone = ({ epoch }: Job): Hold => ({
+  epoch,
+  isShared: false,
+  isHeld: () => true,
+  onLeave: () => () => undefined,
+  leftClaimed: () => undefined,
+  exit: () => undefined
+})
+
 /** A chunk that is being worked on. */
 interface Chunk {
   readonly job: Job
+  readonly hold: Hold
   /** The records of each customer, in their order. */
   readonly lines: ReadonlyArray<ReadonlyArray<Claimed>>
   /** How many of them a worker has taken, and how many workers are at one. */
@@ -66,6 +95,8 @@ interface Chunk {
   readonly unsent: Set<Seq>
   /** Whether no new call may start: the run stops, or the lane changes its owner. */
   isLeaving: boolean
+  /** Starts no new call from now on. */
+  leave: () => void
   /** A bug that ended a worker. */
   defect: Cause.Cause<never> | null
   /** Completes when no line waits for a worker any more. */
@@ -82,10 +113,10 @@ const tell = (chunk: Chunk): void => {
 }
 
 /** What an outcome means for the record and the run; stops the run where going on is of no use. */
-const endingOf = ({ isLeaving: isStopping, job }: Chunk, record: Claimed, outcome: Outcome.Outcome): Ending => {
+const endingOf = ({ hold, isLeaving: isStopping, job }: Chunk, record: Claimed, outcome: Outcome.Outcome): Ending => {
   if (outcome.outcome === "skipped") {
-    // `Closed` is ours: a call that gave up its turn because the run stops.
-    if (!isStopping) job.stop({ state: "stopped", reason: "unreachable", message: outcome.message })
+    // `Closed` is ours: a call that gave up its turn because the run stops, or one that a fence below held back.
+    if (!isStopping && !(hold.isShared && outcome.notSent === "Closed")) job.stop({ state: "stopped", reason: "unreachable", message: outcome.message })
     return { _tag: "Release" }
   }
   if (isPostponed(outcome)) {
@@ -118,14 +149,26 @@ const byCustomer = (claimed: ReadonlyArray<Claimed>): ReadonlyArray<ReadonlyArra
   return [...found.values()]
 }
 
+/** Hands an outcome over to be written. */
+const settle = ({ hold, job }: Chunk, seq: Seq, outcome: Outcome.Outcome): void => {
+  if (hold.isShared) job.settler.offer({ seq, outcome }, hold.epoch)
+  else job.settler.offer({ seq, outcome })
+}
+
+/** Whether a call may leave; once one may not, none may. */
+const mayLeave = (chunk: Chunk): boolean => {
+  if (!chunk.hold.isHeld()) chunk.leave()
+  return !chunk.isLeaving
+}
+
 /** Lets a record go out, or waits until it may, or skips it. */
 const attempt = (chunk: Chunk, record: Claimed): Effect.Effect<void, never, Transport> => {
-  if (chunk.isLeaving) return Effect.void
-  const { job, unsent } = chunk
+  if (!mayLeave(chunk)) return Effect.void
+  const { hold, job, unsent } = chunk
   const condemned = record.lostAttempts > 0 ? null : job.fuse.condemnation(record.request)
   if (condemned !== null) {
     unsent.delete(record.seq)
-    job.settler.offer({ seq: record.seq, outcome: Outcome.skipped("fuse", condemned) })
+    settle(chunk, record.seq, Outcome.skipped("fuse", condemned))
     return Effect.void
   }
   if (job.settler.trouble() !== null) {
@@ -139,13 +182,14 @@ const attempt = (chunk: Chunk, record: Claimed): Effect.Effect<void, never, Tran
     const ending = endingOf(chunk, record, outcome)
     if (ending._tag !== "Settle") {
       if (ending._tag === "Release") unsent.add(record.seq)
+      else hold.leftClaimed()
       job.giveUp(record.request)
       return
     }
     job.judge(record.request, outcome)
     // Refused for what the whole run lacks: it says nothing of the record, which is sent again by the next sitting.
     if (job.stopped()?.reason === "fuse" && condemnsAll(outcome)) unsent.add(record.seq)
-    else job.settler.offer({ seq: record.seq, outcome: ending.outcome })
+    else settle(chunk, record.seq, ending.outcome)
     const why = job.outage.ended(ending.outcome.outcome === "unknown")
     if (why !== null) job.stop({ state: "stopped", reason: "outage", message: why })
   })
@@ -191,16 +235,25 @@ const work = (chunk: Chunk, goesOn: () => boolean): Effect.Effect<void, never, T
   })
 
 /** Claims the next chunk of a lane; `null` when there is none. */
-const claim = (job: Job, lane: number): Effect.Effect<Chunk | null, Failure> => {
-  const { chunkSize, epoch, ledger, patience, run } = job
-  return Effect.map(patiently(ledger.claim(run, { epoch, lane, limit: chunkSize }), patience), (claimed) =>
+const claim = (job: Job, lane: number, hold: Hold): Effect.Effect<Chunk | null, Failure> => {
+  const { chunkSize, ledger, patience, run } = job
+  const claiming = Effect.suspend(() => ledger.claim(run, { epoch: hold.epoch, lane, limit: chunkSize })).pipe(
+    Effect.catchAll((error) => {
+      // The answer may have got lost, and not the claim.
+      hold.leftClaimed()
+      return canPass(error) && (job.stopped() !== null || !hold.isHeld()) ? Effect.succeed([]) : Effect.fail(error)
+    })
+  )
+  return Effect.map(patiently(claiming, patience), (claimed) =>
     claimed.length === 0 ? null : {
       job,
+      hold,
       lines: byCustomer(claimed),
       taken: 0,
       inHand: 0,
       unsent: new Set(claimed.map(({ seq }) => seq)),
       isLeaving: false,
+      leave: () => undefined,
       defect: null,
       started: Deferred.unsafeMake(FiberId.none),
       ended: Deferred.unsafeMake(FiberId.none)
@@ -210,7 +263,7 @@ const claim = (job: Job, lane: number): Effect.Effect<Chunk | null, Failure> => 
 /** The calls of a chunk, under the job's policy and over its gate; both give up waiting once the chunk is left. */
 const sourceOf = (chunk: Chunk, asked: Effect.Effect<void>, clock: Clock.Clock): Source => {
   const { job } = chunk
-  const context = Context.make(Transport, Gate.transport(job, { isAsked: () => chunk.isLeaving, asked }, clock)).pipe(
+  const context = Context.make(Transport, Gate.transport(job, { isAsked: () => chunk.isLeaving, asked, mayLeave: () => mayLeave(chunk) }, clock)).pipe(
     Context.add(RetryPolicy.RetryPolicy, {
       ...job.policy,
       abandon: job.workers.resting(asked),
@@ -225,31 +278,39 @@ const sourceOf = (chunk: Chunk, asked: Effect.Effect<void>, clock: Clock.Clock):
 }
 
 /** Gives back what was claimed and certainly not executed. */
-const giveBack = ({ job, unsent }: Chunk): Effect.Effect<void> =>
+const giveBack = ({ hold, job, unsent }: Chunk): Effect.Effect<void> =>
   unsent.size === 0
     ? Effect.void
-    : patiently(job.ledger.release(job.run, [...unsent]), job.patience).pipe(
+    : patiently(
+      hold.isShared ? job.ledger.release(job.run, [...unsent], hold.epoch) : job.ledger.release(job.run, [...unsent]),
+      job.patience
+    ).pipe(
       Effect.catchAll((error) => Effect.sync(() => job.fail(error)))
     )
 
 /** Has a chunk worked off; completes when its outcomes are on disk, and what was not sent is given back. */
 const workOff = (chunk: Chunk, onStarted: Effect.Effect<void>, restore: Restore): Effect.Effect<void> =>
   Effect.clockWith((clock) => {
-    const { job } = chunk
+    const { hold, job } = chunk
     const asked = Deferred.unsafeMake<void>(FiberId.none)
     const leave = (): void => {
       chunk.isLeaving = true
       Deferred.unsafeDone(asked, Effect.void)
       tell(chunk)
     }
-    const forget = job.onStop(leave)
+    chunk.leave = leave
+    const forgetStop = job.onStop(leave)
+    const forgetHold = hold.onLeave(leave)
+    // It may have been lost while its records were being claimed.
+    if (!hold.isHeld()) leave()
     job.workers.add(sourceOf(chunk, Deferred.await(asked), clock))
     const over = Effect.zipRight(Effect.zipRight(Deferred.await(chunk.started), onStarted), Deferred.await(chunk.ended))
     return restore(over).pipe(
       // A call and the record of its answer are one: who interrupts waits for both.
       Effect.onInterrupt(() => Effect.zipRight(Effect.sync(leave), Deferred.await(chunk.ended))),
       Effect.ensuring(Effect.suspend(() => {
-        forget()
+        forgetStop()
+        forgetHold()
         return Effect.zipRight(job.settler.flushed, giveBack(chunk))
       }))
     )
@@ -261,9 +322,11 @@ type Restore = <A>(effect: Effect.Effect<A>) => Effect.Effect<A>
 /**
  * Works through the next chunk of a lane; says whether the lane may have more.
  *
+ * `enter` is asked once it is this lane's turn, and says `null` where the lane is not to be worked on.
+ *
  * Never fails: what goes wrong with the ledger ends the job (`Job.failed`).
  */
-export const runChunk = (job: Job, lane: number): Effect.Effect<boolean> =>
+export const runChunk = (job: Job, lane: number, enter: () => Hold | null = () => alone(job)): Effect.Effect<boolean> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
       yield* restore(job.chunks.take(1))
@@ -274,11 +337,15 @@ export const runChunk = (job: Job, lane: number): Effect.Effect<boolean> =>
         hasTurn = false
         return Effect.asVoid(job.chunks.release(1))
       })
-      const next = Effect.suspend(() => job.stopped() === null ? claim(job, lane) : Effect.succeed(null))
-      return yield* Effect.flatMap(next, (chunk) =>
+      const hold = job.stopped() === null ? enter() : null
+      if (hold === null) {
+        yield* passOn
+        return false
+      }
+      return yield* Effect.flatMap(claim(job, lane, hold), (chunk) =>
         chunk === null
           ? Effect.succeed(false)
-          : Effect.map(workOff(chunk, passOn, restore), () => job.stopped() === null)
+          : Effect.map(workOff(chunk, passOn, restore), () => job.stopped() === null && hold.isHeld())
       ).pipe(
         Effect.catchAll((error) =>
           Effect.sync(() => {
@@ -286,7 +353,7 @@ export const runChunk = (job: Job, lane: number): Effect.Effect<boolean> =>
             return false
           })
         ),
-        Effect.ensuring(passOn)
+        Effect.ensuring(Effect.zipRight(Effect.sync(hold.exit), passOn))
       )
     })
   )

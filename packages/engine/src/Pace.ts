@@ -54,7 +54,7 @@ export interface Pace {
 /**
  * A pace that starts now.
  *
- * @param callsPerSecond never faster; `null` for as fast as the upstream bears
+ * @param callsPerSecond never faster; `null` for as fast as the upstream bears; a function where that changes
  * @param learntBefore what an earlier run learnt: where this one starts
  *
  * @example
@@ -67,16 +67,28 @@ export interface Pace {
  */
 export const make = (options: {
   readonly nowMillis: number
-  readonly callsPerSecond?: number | null
+  readonly callsPerSecond?: number | null | (() => number | null)
   readonly learntBefore?: number | null
 }): Pace => {
+  const given = options.callsPerSecond ?? null
+  const most = typeof given === "function" ? given : () => given
+  let ceiling = most()
   let state = PaceState.make({
     nowMillis: options.nowMillis,
-    callsPerSecond: options.callsPerSecond ?? null,
+    callsPerSecond: ceiling,
     learntBefore: options.learntBefore ?? null
   })
 
+  /** Asked before every turn and every question about the rate. */
+  const follow = (): void => {
+    const now = most()
+    if (now === ceiling) return
+    ceiling = now
+    state = PaceState.limited(state, now)
+  }
+
   const turn = (now: number): number => {
+    follow()
     const turns = PaceState.peek(state, now)
     state = PaceState.reserved(state, turns, 1)
     return turns.firstMillis
@@ -104,9 +116,18 @@ export const make = (options: {
     refused: (now, sent, retryAfterMillis) => {
       state = PaceState.refused(state, now, sent, retryAfterMillis)
     },
-    rate: () => state.rate,
-    share: () => state.rate,
-    left: (now) => PaceState.left(state, now),
+    rate: () => {
+      follow()
+      return state.rate
+    },
+    share: () => {
+      follow()
+      return state.rate
+    },
+    left: (now) => {
+      follow()
+      return PaceState.left(state, now)
+    },
     learnt: () => state.learnt
   }
 }

@@ -49,6 +49,8 @@ export interface Progress {
   readonly called: (tookMillis: number, nowMillis: number) => void
   /** An outcome is on disk. */
   readonly settled: (word: Outcome.Word, records?: number) => void
+  /** So many outcomes are on disk, by whomever: what has been counted of them so far is forgotten. */
+  readonly found: (outcomes: Readonly<Record<Outcome.Word, number>>) => void
   readonly snapshot: (nowMillis: number) => Snapshot
 }
 
@@ -132,6 +134,9 @@ export const make = (source: Source, startedMillis: number): Progress => {
     },
     settled: (word, records = 1) => {
       outcomes[word] += records
+    },
+    found: (now) => {
+      Object.assign(outcomes, now)
     },
     snapshot: (now) => {
       const done = Object.values(outcomes).reduce((sum, count) => sum + count, 0)

@@ -117,7 +117,8 @@ describe("a replica by itself", () => {
       const clock = yield* Effect.clock
       let ahead = 0
       const wall: typeof clock = Object.assign(Object.create(clock), {
-        unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() + ahead
+        unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() + ahead,
+        unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos()
       })
       const one = yield* Effect.withClock(replica(process.sql), wall)
       ahead = 10_000
@@ -127,6 +128,7 @@ describe("a replica by itself", () => {
       process.cut(true)
       yield* TestClock.adjust("10 seconds")
       assert.isFalse(one.holds(0))
+      process.cut(false)
     }))
 })
 

@@ -16,8 +16,11 @@ import { steadyMillis } from "./internal/steadyMillis.js"
 
 /** Writes the outcomes of one run. */
 export interface Settler {
-  /** Hands an outcome over to be written. */
-  readonly offer: (settlement: Settlement) => void
+  /**
+   * Hands an outcome over to be written; with the epoch that its record was claimed under where others write to the ledger
+   * as well: what somebody has claimed since is not written over.
+   */
+  readonly offer: (settlement: Settlement, epoch?: number) => void
   /** Completes when everything offered before is on disk, or cannot be written at all. */
   readonly flushed: Effect.Effect<void>
   /** Why outcomes cannot be written at the moment; `null` while they can. */
@@ -42,9 +45,17 @@ export interface Options {
   readonly onSettled: (settlements: ReadonlyArray<Settlement>) => void
 }
 
+/** Outcomes with the epochs of their claims; mostly there is one. */
+const byEpoch = (
+  group: ReadonlyArray<Settlement>,
+  epochs: ReadonlyArray<number | undefined>
+): ReadonlyArray<readonly [epoch: number | undefined, part: ReadonlyArray<Settlement>]> =>
+  [...new Set(epochs)].map((epoch) => [epoch, group.filter((_, index) => epochs[index] === epoch)])
+
 /** Makes a settler; somebody has to let it `run`. */
 export const make = ({ delayMillis, groupSize, ledger, onSettled, patience, run }: Options): Settler => {
   let waiting: Array<Settlement> = []
+  let epochs: Array<number | undefined> = []
   let offered = 0
   let written = 0
   let trouble: string | null = null
@@ -87,11 +98,15 @@ export const make = ({ delayMillis, groupSize, ledger, onSettled, patience, run 
 
   const write = Effect.uninterruptible(Effect.suspend(() => {
     const group = waiting
+    const parts = byEpoch(group, epochs)
     waiting = []
+    epochs = []
     isHurried = false
-    return patiently(ledger.settle(run, group), patience, (error) => {
-      trouble = error.message
-    }).pipe(
+    const settle = ([epoch, part]: typeof parts[number]) =>
+      patiently(epoch === undefined ? ledger.settle(run, part) : ledger.settle(run, part, epoch), patience, (error) => {
+        trouble = error.message
+      })
+    return Effect.forEach(parts, settle, { discard: true }).pipe(
       Effect.map(() => {
         trouble = null
         written += group.length
@@ -102,9 +117,10 @@ export const make = ({ delayMillis, groupSize, ledger, onSettled, patience, run 
   }))
 
   return {
-    offer: (settlement) => {
+    offer: (settlement, epoch) => {
       offered += 1
       waiting.push(settlement)
+      epochs.push(epoch)
       if (waiting.length === 1 || waiting.length === groupSize) nudge()
     },
     flushed: Effect.suspend(() => {

@@ -160,10 +160,7 @@ export const make = ({ callsPerSecond, org, replica, sql }: Options): Effect.Eff
     const become = (next: PaceState.PaceState): void => {
       const before = pace
       pace = next
-      const isSwitched = (before.crawl === null) !== (next.crawl === null)
-      // In an outage somebody else has taken a later turn than the one that waits here.
-      const isOvertaken = before.crawl !== null && next.crawl !== null && next.nextMillis > before.nextMillis + busyMillis / 2
-      if (isSwitched || isOvertaken) turnOver()
+      if ((before.crawl === null) !== (next.crawl === null)) turnOver()
       else if (next.pause.untilMillis > Math.max(before.pause.untilMillis, now())) {
         era += 1
         leased.clear(next.pause.untilMillis)
@@ -199,7 +196,7 @@ export const make = ({ callsPerSecond, org, replica, sql }: Options): Effect.Eff
       blockMillis = now()
       taken = 0
       const doubt = database.endedMillis - database.startedMillis
-      // The one call of an outage may wait for somebody to make it, until another process has made one.
+      // The one call of an outage may wait for somebody to make it: see `holds`.
       const fresh = state.pace.crawl === null ? shared.lateMillis - doubt : Number.POSITIVE_INFINITY
       leased.add({ ...grant, firstMillis: grant.firstMillis + here }, fresh)
     }
@@ -331,7 +328,13 @@ export const make = ({ callsPerSecond, org, replica, sql }: Options): Effect.Eff
         if (at >= againMillis && wanted(at) > 0) ring()
         return turn.turnMillis
       },
-      holds: (turn, at) => pace.pause.untilMillis <= at && (!isLimited() || at - turn <= freshMillis),
+      holds: (turn, at) => {
+        const { crawl, nextMillis, pause } = pace
+        if (pause.untilMillis > at) return false
+        if (crawl === null) return pace.rate === null || at - turn <= freshMillis
+        // Until somebody else was given a later one.
+        return at - turn <= shared.lateMillis || nextMillis - crawl.everyMillis <= turn + 1
+      },
       taken: (turn, at) => {
         if (pace.crawl === null || at - turn <= shared.lateMillis) return
         seen = { ...seen, triedMillis: at }

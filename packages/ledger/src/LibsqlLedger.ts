@@ -53,14 +53,22 @@ const isMissing = (path: string): boolean => {
   }
 }
 
-/** Opens a file, brings its tables up to date and holds it until the scope ends. */
-export const make = (
-  { around, create = true, path }: Options
-): Effect.Effect<Context.Context<Ledger.Ledger | SqlClient>, OpenError, Scope.Scope> =>
+interface Opened {
+  readonly context: Context.Context<Ledger.Ledger | SqlClient>
+  readonly versions: Versions
+}
+
+/** Which version the tables had, and which one they have: 0 is a file without any. */
+export interface Versions {
+  readonly from: number
+  readonly to: number
+}
+
+const opened = ({ around, create = true, path }: Options): Effect.Effect<Opened, OpenError, Scope.Scope> =>
   Effect.gen(function*() {
     const dialect = sqlite(path, () => holder.read(path))
-    const opened: Effect.Effect<
-      Context.Context<Ledger.Ledger | SqlClient>,
+    const opening: Effect.Effect<
+      Opened,
       LedgerMissing | LedgerTooNew | MigrationError | SqlError,
       Reactivity.Reactivity | Scope.Scope
     > = Effect.gen(function*() {
@@ -72,17 +80,26 @@ export const make = (
       yield* connection.run("COMMIT")
       yield* Effect.acquireRelease(Effect.sync(() => holder.write(path)), () => Effect.sync(() => holder.clear(path)))
       const sql = yield* driver.client(around === undefined ? connection : around(connection))
-      const found = yield* Effect.provideService(schema.migrate(schema.sqlite), SqlClient, sql)
-      if (found > schema.sqlite.length) return yield* new LedgerTooNew({ path, found, known: schema.sqlite.length })
+      const from = yield* Effect.provideService(schema.found, SqlClient, sql)
+      const to = yield* Effect.provideService(schema.migrate(schema.sqlite), SqlClient, sql)
+      if (to > schema.sqlite.length) return yield* new LedgerTooNew({ path, found: to, known: schema.sqlite.length })
       const ledger = yield* Effect.provideService(service.make(dialect), SqlClient, sql)
-      return Context.make(Ledger.Ledger, ledger).pipe(Context.add(SqlClient, sql))
+      return { context: Context.make(Ledger.Ledger, ledger).pipe(Context.add(SqlClient, sql)), versions: { from, to } }
     })
-    return yield* boundary({ dialect }, opened).pipe(
+    return yield* boundary({ dialect }, opening).pipe(
       // Only a list of migrations that contradicts itself is left.
       Effect.catchTag("MigrationError", (bug) => Effect.die(bug)),
       Effect.provide(Reactivity.layer)
     )
   })
+
+/** Opens a file, brings its tables up to date and holds it until the scope ends. */
+export const make = (options: Options): Effect.Effect<Context.Context<Ledger.Ledger | SqlClient>, OpenError, Scope.Scope> =>
+  Effect.map(opened(options), ({ context }) => context)
+
+/** Brings the tables of a file up to date and closes it again; tells from which version to which. */
+export const migrate = (options: Options): Effect.Effect<Versions, OpenError> =>
+  Effect.scoped(Effect.map(opened(options), ({ versions }) => versions))
 
 /**
  * A ledger in a file, and the SQL client that it uses.

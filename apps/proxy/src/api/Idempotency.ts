@@ -95,6 +95,10 @@ export const make = (replicas: Replicas = alone): Effect.Effect<Service, never, 
   Effect.gen(function*() {
     const sql = yield* SqlClient
     const scope = yield* Effect.scope
+    // Of several replicas one may be in another's way: it is as well later.
+    const clear = Effect.flatMap(Clock.currentTimeMillis, (now) => sql`DELETE FROM proxy_first_answers WHERE created_at < ${now - lifetimeMillis}`)
+    yield* Effect.forkScoped(Effect.repeat(Effect.ignore(clear), Schedule.spaced("10 minutes")))
+
     /** What requests of this process have taken, and have not ended. */
     const mine = new Set<string>()
 
@@ -127,10 +131,12 @@ export const make = (replicas: Replicas = alone): Effect.Effect<Service, never, 
       Effect.gen(function*() {
         const { fingerprint, key, owner } = request
         const now = yield* Clock.currentTimeMillis
-        yield* unavailable(Store.attempt("written", sql`DELETE FROM proxy_first_answers WHERE created_at < ${now - lifetimeMillis}`))
+        // One that is too old counts as none, whether or not it is cleared away yet.
         const taken = yield* unavailable(Store.attempt("written", sql<object>`INSERT INTO proxy_first_answers ${
           sql.insert({ key_id: owner, idempotency_key: key, fingerprint, created_at: now, taker })
-        } ON CONFLICT DO NOTHING RETURNING created_at`))
+        } ON CONFLICT (key_id, idempotency_key) DO UPDATE
+          SET fingerprint = excluded.fingerprint, created_at = excluded.created_at, taker = excluded.taker, content = NULL, status = NULL, headers = NULL, body = NULL
+          WHERE proxy_first_answers.created_at < ${now - lifetimeMillis} RETURNING created_at`))
         if (taken.length > 0) return { isTaken: true }
         const [found] = yield* unavailable(Store.attempt("read", sql<Row>`
           SELECT fingerprint, content, status, headers, body, taker FROM proxy_first_answers WHERE key_id = ${owner} AND idempotency_key = ${key}`))

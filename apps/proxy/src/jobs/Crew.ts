@@ -97,17 +97,11 @@ export const together: Effect.Effect<Crew, never, Ledger | Replica> = Effect.gen
     begin: (run) => Effect.asVoid(Effect.provide(Engine.begin(run), context)),
     send: (run, options) =>
       Effect.gen(function*() {
-        // What others write down is theirs to count.
-        let before: EngineProgress.Snapshot["outcomes"] | null = null
-        const watch: Options["watch"] = (progress) => {
-          before = progress.snapshot(0).outcomes
-          return options.watch(progress)
-        }
-        const { left, progress, state, stop } = yield* inContext(Engine.join(run, { ...options, watch }))
+        const { left, progress, run: { state }, stop, written } = yield* inContext(Engine.join(run, options))
         return {
-          state: left === "cancelled" ? "left" : state,
+          state: left === "cancelled" ? "left" as const : state === "stopped" || state === "finished" ? state : "interrupted" as const,
           reason: stop?.reason ?? null,
-          outcomes: since(progress.outcomes, before ?? progress.outcomes),
+          outcomes: written,
           calls: progress.calls
         }
       })

@@ -15,7 +15,7 @@ import type { IncomingMessage } from "node:http"
 
 /** Makes spans. */
 export interface Traces {
-  /** The span of a request, below the caller's where he sent one; `null` where the caller does not want one. */
+  /** The span of a request, below the caller's where he sent one; `null` where the caller does not want one, or it is not among those drawn. */
   readonly begin: (req: IncomingMessage) => Tracer.Span | null
   /** The request is answered. */
   readonly end: (span: Tracer.Span, told: Told) => void
@@ -57,14 +57,15 @@ export const within = <A, E, R>(span: Tracer.Span | null, effect: Effect.Effect<
 /** An exit that an exporter can read: words, and no error with a stack in it. */
 const failed = (message: string) => Exit.fail(message)
 
-/** Traces over a tracer. */
-export const make = (tracer: Tracer.Tracer, nowNanos: () => bigint): Traces => {
+/** Traces over a tracer: of everything that a caller traces, and of what `isDrawn` among the rest. */
+export const make = (tracer: Tracer.Tracer, nowNanos: () => bigint, isDrawn: () => boolean = () => true): Traces => {
   const span = (name: string, parent: Option.Option<Tracer.AnySpan>, kind: Tracer.SpanKind): Tracer.Span =>
     tracer.span(name, parent, Context.empty(), [], nowNanos(), kind)
   return {
     begin: (req) => {
       const parent = parentOf(req.headers["traceparent"])
-      return parent !== null && !parent.sampled ? null : span(req.method ?? "", Option.fromNullable(parent), "server")
+      const isWanted = parent === null ? isDrawn() : parent.sampled
+      return isWanted ? span(req.method ?? "", Option.fromNullable(parent), "server") : null
     },
     end: (span, { id, method, org, route, status }) => {
       // Which route it was is not known when it begins.

@@ -105,6 +105,8 @@ describe("Settings", () => {
     ["no upload rate", { ...one, MILEPOST_PROXY_UPLOAD_RATE: "slow" }, "MILEPOST_PROXY_UPLOAD_RATE: \"slow\" is not"],
     ["no collector", { ...one, OTEL_EXPORTER_OTLP_ENDPOINT: "localhost:4318" }, "OTEL_EXPORTER_OTLP_ENDPOINT: is no URL"],
     ["no headers of one", { ...one, OTEL_EXPORTER_OTLP_ENDPOINT: "http://c", OTEL_EXPORTER_OTLP_HEADERS: "server123" }, "OTEL_EXPORTER_OTLP_HEADERS: must be"],
+    ["a sampler that is none", { ...one, OTEL_EXPORTER_OTLP_ENDPOINT: "http://c", OTEL_TRACES_SAMPLER: "traceidratio" }, "OTEL_TRACES_SAMPLER: \"traceidratio\" is none of"],
+    ["a share that is none", { ...one, OTEL_EXPORTER_OTLP_ENDPOINT: "http://c", OTEL_TRACES_SAMPLER: "parentbased_traceidratio", OTEL_TRACES_SAMPLER_ARG: "1.5" }, "OTEL_TRACES_SAMPLER_ARG: \"1.5\" is not a share"],
     ["headers that are no URL's", { ...one, OTEL_EXPORTER_OTLP_ENDPOINT: "http://c", OTEL_EXPORTER_OTLP_HEADERS: "a=%zz" }, "OTEL_EXPORTER_OTLP_HEADERS: must be"],
     ["no address", { ...one, MILEPOST_PROXY_HOST: "a b" }, "MILEPOST_PROXY_HOST: "],
     ["no rate", { ...one, MILEPOST_RATE: "fast" }, "MILEPOST_RATE: \"fast\" is not a rate"],

@@ -13,6 +13,8 @@ import * as SharedDatabase from "./SharedDatabase.js"
 export interface Collector {
   /** Of its traces, e.g. `http://127.0.0.1:4318/v1/traces`. */
   readonly url: string
+  /** Of the requests that come without a caller's span, the share that gets one, from 0 to 1. */
+  readonly share: number
   readonly headers: Readonly<Record<string, string>>
   readonly exportMillis: number
 }
@@ -79,6 +81,21 @@ const headersOf = (text: string): Either.Either<Readonly<Record<string, string>>
   })
 }
 
+/** Which share of the requests without a caller's span get one: the words of OpenTelemetry, as far as they decide at the head. */
+const share = (environment: Texts): Either.Either<number, Refused> => {
+  const sampler = environment["OTEL_TRACES_SAMPLER"] || "parentbased_always_on"
+  if (sampler === "parentbased_always_on") return Either.right(1)
+  if (sampler === "parentbased_always_off") return Either.right(0)
+  if (sampler !== "parentbased_traceidratio") {
+    return Either.left(setting("OTEL_TRACES_SAMPLER", `${JSON.stringify(sampler)} is none of parentbased_always_on, parentbased_always_off, parentbased_traceidratio`))
+  }
+  const text = environment["OTEL_TRACES_SAMPLER_ARG"] || "1"
+  const ratio = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : Number.NaN
+  return ratio >= 0 && ratio <= 1
+    ? Either.right(ratio)
+    : Either.left(setting("OTEL_TRACES_SAMPLER_ARG", `${JSON.stringify(text)} is not a share from 0 to 1`))
+}
+
 /** The collector that the variables of OpenTelemetry name. */
 const collector = (environment: Texts): Either.Either<Collector | null, Refused> =>
   Either.gen(function*() {
@@ -90,6 +107,7 @@ const collector = (environment: Texts): Either.Either<Collector | null, Refused>
     }
     return {
       url: `${url.origin}${url.pathname.replace(/\/$/, "")}/v1/traces`,
+      share: yield* share(environment),
       headers: yield* headersOf(environment["OTEL_EXPORTER_OTLP_HEADERS"] ?? ""),
       exportMillis: yield* whole(environment, "OTEL_BSP_SCHEDULE_DELAY", 5_000, 10, 600_000)
     }

@@ -5,10 +5,9 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 
 /** What can pass by itself, or by a person's hand. */
-const canPass = (error: { readonly _tag: string }): boolean =>
+export const canPass = (error: { readonly _tag: string }): boolean =>
   error._tag === ("LedgerUnwritable" satisfies LedgerUnwritable["_tag"]) ||
   error._tag === ("LedgerBusy" satisfies LedgerBusy["_tag"])
-
 
 /** Repeats what failed for want of room or access, in growing intervals, for as long as told. */
 export const patiently = <A, E extends { readonly _tag: string }>(

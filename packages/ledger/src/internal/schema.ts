@@ -127,10 +127,13 @@ export const migrate = (
     return yield* version
   })
 
-/** The version of tables that are there, or 0 where there are none, in PostgreSQL. */
+/** The version of tables that are there, or 0 where there are none. */
 export const found: Effect.Effect<number, SqlError, SqlClient.SqlClient> = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
-  const [place] = yield* sql<{ readonly name: string | null }>`SELECT to_regclass(${table})::text AS name`
+  const [place] = yield* sql.onDialectOrElse({
+    pg: () => sql<{ readonly name: string | null }>`SELECT to_regclass(${table})::text AS name`,
+    orElse: () => sql<{ readonly name: string | null }>`SELECT name FROM sqlite_master WHERE name = ${table}`
+  })
   return place?.name === null || place === undefined ? 0 : yield* version
 })
 
