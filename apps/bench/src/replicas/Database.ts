@@ -12,7 +12,7 @@ import * as Usage from "../Usage.js"
 export const settings = { shared_buffers: "256MB", max_wal_size: "2GB" } as const
 
 /** What the benchmark's own statements are known by. */
-export const mark = "milepost_bench"
+const mark = "milepost_bench"
 
 /** How often a statement was executed, whatever its parameters were. */
 export interface Counted {
@@ -50,8 +50,9 @@ const connect = async (url: string): Promise<Client> => {
 
 const open = async (url: string, countsStatements: boolean): Promise<Database> => {
   const client = await connect(url)
+  // Behind the statement: a comment before it is not kept by whoever counts.
   const ask = async <A extends QueryResultRow>(text: string, values: ReadonlyArray<unknown> = []): Promise<ReadonlyArray<A>> =>
-    (await client.query<A>(`/* ${mark} */ ${text}`, [...values])).rows
+    (await client.query<A>(`${text} /* ${mark} */`, [...values])).rows
   if (countsStatements) await ask("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
   return {
     url,

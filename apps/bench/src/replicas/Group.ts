@@ -136,6 +136,6 @@ export const finished = async (group: Group, database: Database.Database, { id, 
       const logs = group.replicas.map((replica) => replica.logged().slice(-1500)).join("\n---\n")
       throw new Error(`the job of ${rows} rows is ${run?.state}, ${run?.enrolled} are enrolled:\n${logs}`)
     }
-    await sleep(50)
+    await sleep(100)
   }
 }

@@ -21,7 +21,7 @@ const replicas = 2
 const idleMillis = 10_000
 
 /** How many of the most frequent statements are told, and how much of each. */
-const shown = 6
+const shown = 12
 const shownCharacters = 100
 
 /** What is promised of the sending. */
