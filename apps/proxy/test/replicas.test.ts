@@ -1,9 +1,11 @@
 /** Replicas over one real PostgreSQL: whichever is asked, the answer is the same, and the upstream sees one of them. */
 import { afterAll, beforeAll, describe, expect, it, vi } from "@effect/vitest"
 import * as PostgresServer from "@milepost/testing/PostgresServer"
+import * as World from "@milepost/simulator/World"
 import * as Effect from "effect/Effect"
 import * as Forwarded from "../src/replicas/Forwarded.js"
 import { laneOf } from "../src/replicas/Owners.js"
+import * as Databases from "./databases.js"
 import { call, enrolBody, enrolPath, type Options, type Running, start } from "./running.js"
 
 let server: PostgresServer.PostgresServer
@@ -18,12 +20,14 @@ const ofUs = { timeout: 60_000 }
 /** Short, so that a test need not wait long for what a replica leaves behind. */
 const leaseMillis = 3_000
 
+const world: World.World = { ...World.conformance, customers: [...World.conformance.customers, { orgId: 100, from: 1_000_001, count: 1_000 }] }
+
 /** So many replicas before one simulator, once each has its lanes. */
 const replicas = async (many: number, options: Options = {}): Promise<ReadonlyArray<Running>> => {
-  const shared = { url: await server.database(), leaseMillis }
-  const first = await start({ ...options, shared })
+  const shared = { world, database: await Databases.make(server), leaseMillis }
+  const first = await start({ ...options, ...shared })
   const others: Array<Running> = []
-  while (others.length < many - 1) others.push(await start({ ...options, shared, simulatorUrl: first.simulatorUrl }))
+  while (others.length < many - 1) others.push(await start({ ...options, ...shared, simulatorUrl: first.simulatorUrl }))
   const all = [first, ...others]
   await vi.waitUntil(() => all.every((one) => held(one) > 0) && all.reduce((sum, one) => sum + held(one), 0) === 64, { timeout: 20_000, interval: 50 })
   return all
@@ -33,7 +37,7 @@ const held = ({ replicas }: Running): number => replicas?.replica.held().length 
 
 const csv = (customers: ReadonlyArray<number>): string => `customerId\n${customers.join("\n")}\n`
 const place = "group=2154&target=2309&period=Cycle_3"
-const customers = Array.from({ length: 200 }, (_, index) => 1_000 + index)
+const customers = Array.from({ length: 200 }, (_, index) => 1_000_001 + index)
 
 interface Told {
   readonly id: string
@@ -62,8 +66,8 @@ const keyOf = async (all: ReadonlyArray<Running>): Promise<{ readonly id: string
 const counts = (all: ReadonlyArray<Running>) => Effect.runPromise(all[0]!.simulator.journal.counts)
 
 /** A customer whose lane a replica has. */
-const customerOf = ({ replicas }: Running, from = 1_000): number => {
-  const customer = Array.from({ length: 500 }, (_, index) => from + index).find((id) => replicas?.replica.holds(laneOf(replicas.replica, id)))
+const customerOf = ({ replicas }: Running): number => {
+  const customer = customers.find((id) => replicas?.replica.holds(laneOf(replicas.replica, id)))
   if (customer === undefined) throw new Error("it has no lane")
   return customer
 }
@@ -91,10 +95,14 @@ describe("replicas", () => {
       [...metrics.render({ upstreams, jobs: {} }).matchAll(/^milepost_proxy_upstream_calls_total\{.*\} (\d+)$/gm)].reduce((sum, [, count]) => sum + Number(count), 0))
     expect(calls.every((count) => count > 0)).toBe(true)
     expect(await counts(all)).toMatchObject({ received: calls.reduce((sum, count) => sum + count, 0), overlaps: 0 })
-    const outcomes = all.flatMap(({ metrics, upstreams }) =>
-      [...metrics.render({ upstreams, jobs: {} }).matchAll(/^milepost_proxy_outcomes_total\{org="brand",outcome="(\w+)"\} (\d+)$/gm)])
-    expect(outcomes.reduce((sum, [, , count]) => sum + Number(count), 0)).toBe(customers.length)
-    expect(outcomes.filter(([, word]) => word === "enrolled").reduce((sum, [, , count]) => sum + Number(count), 0)).toBe((await job(one, secret, id)).counts["enrolled"])
+    const outcomes = () =>
+      all.flatMap(({ metrics, upstreams }) =>
+        [...metrics.render({ upstreams, jobs: {} }).matchAll(/^milepost_proxy_outcomes_total\{org="brand",outcome="(\w+)"\} (\d+)$/gm)].map(([, word, count]) => [word, Number(count)] as const))
+    // Each tells its own when it has seen the end.
+    const sum = (): number => outcomes().reduce((sum, [, count]) => sum + count, 0)
+    await vi.waitUntil(() => sum() >= customers.length, { timeout: 10_000, interval: 50 })
+    expect(new Set(outcomes().map(([word]) => word))).toEqual(new Set(["enrolled"]))
+    expect(sum()).toBe(customers.length)
   })
 
   it("pause, go on and cancel, whichever is asked", ofUs, async () => {
@@ -159,11 +167,11 @@ describe("replicas", () => {
     const all = await replicas(2)
     const [one, other] = all as [Running, Running]
     const { id, secret } = await keyOf(all)
-    const again = { secret, body: JSON.stringify({ customerId: 1_050, targetGroupId: 2154, targetId: 2309, periodName: "Cycle_3" }), headers: { "idempotency-key": "once" } }
+    const again = { secret, body: JSON.stringify({ customerId: 1_000_050, targetGroupId: 2154, targetId: 2309, periodName: "Cycle_3" }), headers: { "idempotency-key": "once" } }
     const first = await call(`${one.url}/v1/enrollments`, again)
     const replayed = await call(`${other.url}/v1/enrollments`, again)
     expect([replayed.status, replayed.text, replayed.headers.get("idempotent-replayed")]).toEqual([200, first.text, "true"])
-    expect((await call(`${other.url}/v1/enrollments`, { ...again, body: again.body.replace("1050", "1051") })).status).toBe(422)
+    expect((await call(`${other.url}/v1/enrollments`, { ...again, body: again.body.replace("1000050", "1000051") })).status).toBe(422)
     await one.revoke(id)
     await vi.waitUntil(async () => (await call(`${other.url}/v1/jobs`, { secret })).status === 401, { timeout: 5_000, interval: 50 })
   })
@@ -181,7 +189,7 @@ describe("replicas", () => {
     expect(known).toMatchObject({ received: customers.length, overlaps: 0 })
   })
 
-  it.skipIf(process.env["DATABASE_URL"])("say why they do not send while the database is away, and go on when it is back", ofUs, async () => {
+  it.skipIf(!Databases.isOurs)("say why they do not send while the database is away, and go on when it is back", ofUs, async () => {
     const all = await replicas(2, { simulation: slow, orgs: [{ MILEPOST_CONCURRENCY: "2" }] })
     const [one, other] = all as [Running, Running]
     const { secret } = await keyOf(all)
@@ -200,7 +208,7 @@ describe("replicas", () => {
       await vi.waitUntil(() => held(one) + held(other) === 0, { timeout: 10_000, interval: 50 })
       const { received } = await counts(all)
       // Nobody may send: a caller is told so, and nothing leaves.
-      const answer = await call(`${one.url}/v1/enrollments`, { secret, body: JSON.stringify({ customerId: 1_050, targetGroupId: 2154, targetId: 2309, periodName: "Cycle_2" }) })
+      const answer = await call(`${one.url}/v1/enrollments`, { secret, body: JSON.stringify({ customerId: 1_000_050, targetGroupId: 2154, targetId: 2309, periodName: "Cycle_2" }) })
       expect([answer.status, answer.headers.has("retry-after")]).toEqual([503, true])
       expect((await counts(all)).received).toBe(received)
     } finally {
@@ -214,7 +222,7 @@ describe("replicas", () => {
   it("have nothing to say to who does not know their secret, nor tell it", ofUs, async () => {
     const [one] = await replicas(1) as [Running]
     const { secret } = await keyOf([one])
-    const said = Forwarded.write({ org: "brand", priority: "interactive", request: { operation: "enroll", method: "POST", path: enrolPath().slice(0, 60), body: "[]", customerId: 1_050 as never } })
+    const said = Forwarded.write({ org: "brand", priority: "interactive", request: { operation: "enroll", method: "POST", path: enrolPath().slice(0, 60), body: "[]", customerId: 1_000_050 as never } })
     for (const authorization of [undefined, "Bearer x", `Bearer ${secret}`]) {
       const answer = await call(one.url + Forwarded.path, { body: said, headers: authorization === undefined ? {} : { authorization } })
       expect(answer.status).toBe(404)

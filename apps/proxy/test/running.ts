@@ -35,6 +35,7 @@ import * as Orgs from "../src/settings/Orgs.js"
 import type { SharedDatabase } from "../src/settings/SharedDatabase.js"
 import type { Inner } from "../src/upstream/Gate.js"
 import * as Upstreams from "../src/upstream/Upstreams.js"
+import * as Databases from "./databases.js"
 
 /** Where the upstream's routes are. */
 export const basePath = "/api_gateway/intouch-api-v3/v3.1"
@@ -82,14 +83,16 @@ export interface Options {
   readonly orgs?: ReadonlyArray<Readonly<Record<string, string>>>
   readonly queue?: number
   readonly data?: string
+  /** The address of a database that it shares, instead of a folder. */
+  readonly database?: string
   readonly uploadBytes?: number
   readonly traces?: Traces.Traces
   readonly uploadPatience?: Patience.Patience
   readonly simulatorUrl?: string
   /** Where the page was built. */
   readonly page?: string
-  /** A database that it shares with others, and how long they take it for alive. */
-  readonly shared?: { readonly url: string; readonly leaseMillis: number }
+  /** How long replicas of the same database take it for alive: short, where a test waits for what it leaves behind. */
+  readonly leaseMillis?: number
 }
 
 const freePort = (): Promise<number> =>
@@ -131,16 +134,14 @@ export const start = async (options: Options = {}): Promise<Running> => {
     later: queueMicrotask
   })
   const metrics = Metrics.make()
-  const port = options.shared === undefined ? 0 : await freePort()
-  const database: SharedDatabase | null = options.shared === undefined ? null : {
-    url: Redacted.make(options.shared.url),
-    named: "DATABASE_URL",
-    connections: 10,
-    cluster: "tests",
-    leaseMillis: options.shared.leaseMillis,
+  const port = options.database === undefined ? 0 : await freePort()
+  const place: Database.Place = options.database === undefined ? { data, database: null } : Databases.placeOf(options.database)
+  const database: SharedDatabase | null = place.database === null ? null : {
+    ...place.database,
+    leaseMillis: options.leaseMillis ?? place.database.leaseMillis,
     advertise: `http://127.0.0.1:${port}`
   }
-  const opened = await within(Effect.provide(Database.open({ data, database }, { patienceMillis: 5_000, waiting: () => undefined }), NodeFileSystem.layer))
+  const opened = await within(Effect.provide(Database.open({ ...place, database }, { patienceMillis: 30_000, waiting: () => undefined }), NodeFileSystem.layer))
   const replicas = database === null ? null : await within(Effect.provide(Replicas.join(database, database.advertise ?? ""), opened))
   const traced = (transport: Transport.Service): Inner => options.traces === undefined ? transport : options.traces.traced(transport)
   const services = Layer.mergeAll(

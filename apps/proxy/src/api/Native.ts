@@ -88,7 +88,7 @@ const authorization = ({ allowance, keys, nowMillis }: Options) =>
       Effect.gen(function*() {
         const request = yield* HttpServerRequest.HttpServerRequest
         const secret = ApiKey.fromAuthorization(`Bearer ${Redacted.value(presented)}`)
-        const key = secret === null ? null : keys.find(secret)
+        const key = secret === null ? null : keys.find(secret) ?? (yield* keys.seek(secret))
         if (key === null) return yield* Effect.fail(Problem.make("unauthenticated", "Send Authorization: Bearer <key>."))
         Exchange.of(NodeHttpServerRequest.toIncomingMessage(request)).key = key.id
         const spent = allowance.spend(key, nowMillis())
@@ -237,6 +237,7 @@ const jobRoutes = (options: Options) => {
       .handleRaw("results", ({ path, request, urlParams }) =>
         Effect.map(seen("/v1/jobs/{id}/results", path.id), (job) =>
           JobRoutes.results(jobs, job, { accept: request.headers["accept"] ?? "", outcome: urlParams.outcome })))
+      .handleRaw("failed", ({ path }) => Effect.map(seen("/v1/jobs/{id}/failed", path.id), (job) => JobRoutes.failed(jobs, job)))
       .handleRaw("events", ({ headers, path }) =>
         Effect.map(seen("/v1/jobs/{id}/events", path.id), ({ id }) => JobRoutes.events(jobs, id, headers["last-event-id"], isDraining)))
       .handle("pause", wished("pause"))

@@ -4,6 +4,7 @@ import type { Lanes } from "@milepost/engine/Lanes"
 import { Replica } from "@milepost/engine/Replica"
 import type { Ledger } from "@milepost/ledger/Ledger"
 import * as Effect from "effect/Effect"
+import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Idempotency from "../api/Idempotency.js"
 import * as Native from "../api/Native.js"
@@ -54,6 +55,7 @@ export const serve = (
 > =>
   Effect.gen(function*() {
     const { metrics, nowMillis, replicas } = options
+    const run = Runtime.runFork(yield* Effect.runtime<never>())
     const keys = yield* Keys
     const log = yield* Log
     const upstreams = yield* Upstreams
@@ -63,7 +65,15 @@ export const serve = (
     }
     const bodies = yield* Bodies.make(nowMillis)
     const allowance = Allowance.make(() => replicas?.replica.members().length ?? 1)
-    const dropIn = DropIn.make({ keys, upstreams, allowance, bodies, metrics, nowMillis })
+    const dropIn = DropIn.make({
+      keys,
+      seek: (secret, then) => void run(Effect.map(keys.seek(secret), then)),
+      upstreams,
+      allowance,
+      bodies,
+      metrics,
+      nowMillis
+    })
     const crew = yield* replicas === null ? Crew.alone : Effect.provideService(Crew.together, Replica, replicas.replica)
     const internal = replicas === null ? () => false : yield* Internal.make({ owners: replicas.replica, upstreams, secret: replicas.secret, bodies })
     const jobs = yield* Jobs.make({ upstreams, crew, log, ended: metrics.ended, retentionMillis: options.retentionDays * 86_400_000 })
