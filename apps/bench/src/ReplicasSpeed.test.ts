@@ -154,7 +154,7 @@ it("there is a table for each part that was run, and promises of it", () => {
   const drawn = Report.replicas(section)
   expect(drawn).toMatch(/two replicas of milepost-proxy +6,000 +3,000–6,000 +0\.60/)
   expect(drawn).toMatch(/sending, a record +0\.0600/)
-  expect(drawn).toMatch(/20,000 +5,000 +350 +400 +400 +300/)
+  expect(drawn).toMatch(/20,000 +5,000 +350\.0 +400\.0 +400\.0 +300\.0/)
   expect(drawn).toMatch(/1,790 +600 +570 +590\.5 +31\.0 +600 \+ 590 \+ 600/)
   expect(drawn).toMatch(/routed to the owner +1,000 +0\.25/)
   expect(ReplicasSpeed.thresholdsOf(section)).toHaveLength(6)

@@ -190,7 +190,7 @@ export const simulator = (section: SimulatorSection): string => {
   ].join("\n\n")
 }
 
-const millis = (value: number): string => value.toFixed(1)
+const oneDigit = (value: number): string => value.toFixed(1)
 
 /** The tables of the sixth benchmark, one for each part. */
 export const proxy = (section: ProxySection): string => {
@@ -212,8 +212,8 @@ export const proxy = (section: ProxySection): string => {
           ratio(row.speedToPlugin.median),
           whole(row.proxyMicrosPerCall.median),
           ratio(row.speedToRawByCpu.median),
-          millis(row.p50Millis.median),
-          millis(row.p99Millis.median),
+          oneDigit(row.p50Millis.median),
+          oneDigit(row.p99Millis.median),
           ratio(row.p99ToRoute.median),
           percent(row.proxyBusy.median),
           percent(row.upstreamBusy.median),
@@ -262,18 +262,18 @@ export const proxy = (section: ProxySection): string => {
       table(
         ["load", "accepted/s", "refused/s", "other", "accepted p50 ms", "p99", "refused p50 ms", "p99"],
         [
-          ["half, before", "", whole(overload.calmRefused), "", millis(overload.calmP50Millis), millis(overload.calmP99Millis), "", ""],
+          ["half, before", "", whole(overload.calmRefused), "", oneDigit(overload.calmP50Millis), oneDigit(overload.calmP99Millis), "", ""],
           [
             "twice",
             whole(overload.acceptedPerSecond),
             whole(overload.refusedPerSecond),
             whole(overload.other),
-            millis(overload.acceptedP50Millis),
-            millis(overload.acceptedP99Millis),
-            millis(overload.refusedP50Millis),
-            millis(overload.refusedP99Millis)
+            oneDigit(overload.acceptedP50Millis),
+            oneDigit(overload.acceptedP99Millis),
+            oneDigit(overload.refusedP50Millis),
+            oneDigit(overload.refusedP99Millis)
           ],
-          ["half, after", "", whole(overload.afterRefused), "", "", millis(overload.afterP99Millis), "", ""]
+          ["half, after", "", whole(overload.afterRefused), "", "", oneDigit(overload.afterP99Millis), "", ""]
         ]
       ) + `\n\nresident MB: ${whole(overload.beginMegabytes)} in the first quarter, ${whole(overload.endMegabytes)} in the last, peak ` +
         `${whole(overload.peakMegabytes)}; proxy busy ${percent(overload.proxyBusy)}`
@@ -327,10 +327,10 @@ export const replicas = ({ limit, machine, owner, pair, size, statements }: Repl
         [[
           whole(size.storedPerSecond),
           whole(size.sentPerSecond),
-          whole(size.storedMegabytes),
-          whole(size.finishedMegabytes),
-          whole(size.vacuumedMegabytes),
-          ...size.relations.map(({ megabytes }) => whole(megabytes)),
+          oneDigit(size.storedMegabytes),
+          oneDigit(size.finishedMegabytes),
+          oneDigit(size.vacuumedMegabytes),
+          ...size.relations.map(({ megabytes }) => oneDigit(megabytes)),
           whole(size.uploadPeakMegabytes),
           whole(size.firstPeakMegabytes),
           whole(size.otherPeakMegabytes)
@@ -364,9 +364,9 @@ export const replicas = ({ limit, machine, owner, pair, size, statements }: Repl
           row.title,
           whole(row.callsPerSecond.median),
           ratio(row.speedToBeside.median),
-          millis(row.p50Millis.median),
+          oneDigit(row.p50Millis.median),
           ratio(row.p50ToBeside.median),
-          millis(row.p99Millis.median),
+          oneDigit(row.p99Millis.median),
           ratio(row.p99ToBeside.median),
           whole(row.askedMicrosPerCall.median),
           whole(row.ownerMicrosPerCall.median),
