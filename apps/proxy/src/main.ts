@@ -4,14 +4,12 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
 import * as FileSystem from "@effect/platform/FileSystem"
-import { SqlClient } from "@effect/sql/SqlClient"
 import * as Lanes from "@milepost/engine/Lanes"
 import * as UndiciTransport from "@milepost/http/UndiciTransport"
 import * as Simulator from "@milepost/simulator/Simulator"
 import * as SimulatorServer from "@milepost/simulator/SimulatorServer"
 import * as World from "@milepost/simulator/World"
 import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -154,7 +152,7 @@ const serve = (
             const traced = traces === null ? transport : traces.traced(transport)
             return replicas === null ? traced : replicas.fenced(traced)
           }),
-        ...(replicas === null ? {} : { route: replicas.route, pace: Upstreams.sharedPaces(Context.get(context, SqlClient), replicas.replica.id) }),
+        ...(replicas === null ? {} : { route: replicas.route, pace: Upstreams.sharedPaces(replicas.sql, replicas.replica.id) }),
         watch: (org, request, exit, took) =>
           metrics.called(org, request.operation, Exit.isSuccess(exit) ? String(exit.value.status) : wordOf(exit.cause), took)
       })

@@ -1,7 +1,6 @@
 /** A proxy in this process, on a free port of this machine, before a simulator on another. */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
-import { SqlClient } from "@effect/sql/SqlClient"
 import { afterEach } from "@effect/vitest"
 import type * as Transport from "@milepost/core/Transport"
 import * as Lanes from "@milepost/engine/Lanes"
@@ -154,7 +153,7 @@ export const start = async (options: Options = {}): Promise<Running> => {
       queue: options.queue ?? 1_000,
       connect: (connection) =>
         Effect.map(UndiciTransport.make(connection), (transport) => replicas === null ? traced(transport) : replicas.fenced(traced(transport))),
-      ...(replicas === null ? {} : { route: replicas.route, pace: Upstreams.sharedPaces(Context.get(opened, SqlClient), replicas.replica.id) }),
+      ...(replicas === null ? {} : { route: replicas.route, pace: Upstreams.sharedPaces(replicas.sql, replicas.replica.id) }),
       watch: (org, request, exit, took) =>
         metrics.called(org, request.operation, Exit.isSuccess(exit) ? String(exit.value.status) : "none", took)
     })

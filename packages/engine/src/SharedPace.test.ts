@@ -17,7 +17,9 @@ const database = Effect.gen(function*() {
     Object.assign(Object.create(connection) as Connection, {
       execute: (...statement: Parameters<Connection["execute"]>) => {
         statements += 1
-        return isAway ? Effect.fail(new SqlError({ message: "away" })) : connection.execute(...statement)
+        if (isAway) return Effect.fail(new SqlError({ message: "away" }))
+        // Others come between what somebody has read and what he writes.
+        return Effect.zipRight(Effect.forEach(Array.from({ length: 5 }), () => Effect.yieldNow(), { discard: true }), connection.execute(...statement))
       }
     })
   const client = Effect.map(MemoryLedger.make(memory, { around }), (context) => Context.get(context, SqlClient))
@@ -133,6 +135,16 @@ describe("a shared pace", () => {
       assert.isAtLeast(taken.flat().length, 37)
       for (const { length } of taken) assert.isAtLeast(length, 15)
       assert.strictEqual(one.share(), 5)
+    }).pipe(Effect.scoped))
+
+  it.effect("gives nobody the turns of another one who asks at the same moment", () =>
+    Effect.gen(function*() {
+      const { join } = yield* database
+      const paces = [yield* join("a", 100), yield* join("b", 100), yield* join("c", 100)]
+      for (const pace of paces) pace.connect({ waiting: () => 10, onMoved: () => undefined })
+      const taken = (yield* takeOfAll(paces, 400)).flat()
+      assert.isAtMost(taken.length, 52)
+      assert.isAtLeast(taken.length, 35)
     }).pipe(Effect.scoped))
 
   it.effect("passes on a pause, and what was learnt from the calls of all", () =>

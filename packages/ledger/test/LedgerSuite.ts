@@ -47,8 +47,8 @@ const started = (id: string, rows: ReadonlyArray<Entry.ImportRow>, lanes = 1) =>
 const outcomes = (ledger: Ledger.Service, id: string) =>
   Effect.map(collect(ledger.results(id)), (rows) => rows.flatMap(({ entries }) => entries.map(({ outcome }) => outcome)))
 
-/** Runs against a ledger that the layer makes anew, and empty, each time that it is built. */
-export const LedgerSuite = <E>(name: string, fresh: Layer.Layer<Ledger.Ledger, E>) =>
+/** Runs against a ledger that the layer makes anew, and empty, each time that it is built; the model, so many times. */
+export const LedgerSuite = <E>(name: string, fresh: Layer.Layer<Ledger.Ledger, E>, numRuns = 60) =>
   describe(`${name} as a ledger`, () => {
     it.effect("a run that is removed leaves nothing behind, and its neighbour as it was", () =>
       Effect.gen(function*() {
@@ -549,6 +549,6 @@ export const LedgerSuite = <E>(name: string, fresh: Layer.Layer<Ledger.Ledger, E
       "whatever happens in whatever order, it is what a plain model says, and the counters equal a recount",
       [LedgerModel.batches, LedgerModel.actions],
       ([batches, actions]) => LedgerModel.check(batches, actions).pipe(Effect.provide(fresh)),
-      { fastCheck: { numRuns: 60 } satisfies FastCheck.Parameters<unknown> }
+      { fastCheck: { numRuns } satisfies FastCheck.Parameters<unknown>, timeout: 120_000 }
     )
   })
