@@ -45,7 +45,7 @@ it("two replicas are held against the quickest plain pair, within a round", () =
 
 const statements: Results.StatementsPart = {
   measuredAt: "", replicas: 2, records: 20_000, seconds: 4, idlePerReplicaSecond: 3, uploadPerRecord: 0.005, sendingPerRecord: 0.06,
-  mostFrequent: [{ statement: "UPDATE runs", calls: 400 }]
+  mostFrequent: [{ statement: "UPDATE runs", calls: 400, millis: 80 }]
 }
 
 it("statements are promised of the sending alone, and shown on one line", () => {
@@ -56,9 +56,9 @@ it("statements are promised of the sending alone, and shown on one line", () => 
 })
 
 it("statements are counted by what came on top, the most frequent first", () => {
-  const before = [{ statement: "a", calls: 5 }, { statement: "b", calls: 1 }]
-  const now = [{ statement: "a", calls: 6 }, { statement: "b", calls: 1 }, { statement: "c", calls: 3 }]
-  expect(Database.since(now, before)).toEqual([{ statement: "c", calls: 3 }, { statement: "a", calls: 1 }])
+  const before = [{ statement: "a", calls: 5, millis: 10 }, { statement: "b", calls: 1, millis: 1 }]
+  const now = [{ statement: "a", calls: 6, millis: 12 }, { statement: "b", calls: 1, millis: 1 }, { statement: "c", calls: 3, millis: 4 }]
+  expect(Database.since(now, before)).toEqual([{ statement: "c", calls: 3, millis: 4 }, { statement: "a", calls: 1, millis: 2 }])
   expect(Database.total(now)).toBe(10)
 })
 
@@ -154,6 +154,7 @@ it("there is a table for each part that was run, and promises of it", () => {
   const drawn = Report.replicas(section)
   expect(drawn).toMatch(/two replicas of milepost-proxy +6,000 +3,000–6,000 +0\.60/)
   expect(drawn).toMatch(/sending, a record +0\.0600/)
+  expect(drawn).toMatch(/UPDATE runs +400 +80/)
   expect(drawn).toMatch(/20,000 +5,000 +350\.0 +400\.0 +400\.0 +300\.0/)
   expect(drawn).toMatch(/1,790 +600 +570 +590\.5 +31\.0 +600 \+ 590 \+ 600/)
   expect(drawn).toMatch(/routed to the owner +1,000 +0\.25/)

@@ -309,12 +309,12 @@ export const replicas = ({ limit, machine, owner, pair, size, statements }: Repl
       machine,
       `${whole(statements.records)} records, sent in ${statements.seconds.toFixed(1)} s`,
       table(
-        ["of", "statements"],
+        ["of", "statements", "ms of the server"],
         [
-          ["upload, a record", statements.uploadPerRecord.toFixed(4)],
-          ["sending, a record", statements.sendingPerRecord.toFixed(4)],
-          ["an idle replica, a second", statements.idlePerReplicaSecond.toFixed(1)],
-          ...statements.mostFrequent.map(({ calls, statement }) => [statement, whole(calls)])
+          ["upload, a record", statements.uploadPerRecord.toFixed(4), ""],
+          ["sending, a record", statements.sendingPerRecord.toFixed(4), ""],
+          ["an idle replica, a second", statements.idlePerReplicaSecond.toFixed(1), ""],
+          ...statements.mostFrequent.map(({ calls, millis, statement }) => [statement, whole(calls), whole(millis)])
         ]
       )
     ),

@@ -320,7 +320,7 @@ export interface StatementsPart {
   /** From stored to finished. */
   readonly sendingPerRecord: number
   /** Of the sending. */
-  readonly mostFrequent: ReadonlyArray<{ readonly statement: string; readonly calls: number }>
+  readonly mostFrequent: ReadonlyArray<{ readonly statement: string; readonly calls: number; readonly millis: number }>
 }
 
 /** How large the database gets, without the write-ahead log. */

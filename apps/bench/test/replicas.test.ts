@@ -91,7 +91,7 @@ describe("the database", () => {
       await sessions.query("COMMIT")
       await database.ask("SELECT count(*) FROM t")
       const counted = Database.since(await database.statements(), before)
-      expect(counted[0]).toEqual({ statement: "INSERT INTO t VALUES ($1)", calls: 3 })
+      expect(counted[0]).toMatchObject({ statement: "INSERT INTO t VALUES ($1)", calls: 3 })
       expect(Database.total(counted)).toBe(5)
     } finally {
       await sessions.end()

@@ -18,6 +18,8 @@ const mark = "milepost_bench"
 export interface Counted {
   readonly statement: string
   readonly calls: number
+  /** How long the server was at it, in all. */
+  readonly millis: number
 }
 
 /** A database on the server. */
@@ -58,14 +60,14 @@ const open = async (url: string, countsStatements: boolean): Promise<Database> =
     url,
     ask,
     statements: async () => {
-      const rows = await ask<{ statement: string; calls: string }>(
-        `SELECT query AS statement, sum(calls)::TEXT AS calls FROM pg_stat_statements
+      const rows = await ask<{ statement: string; calls: string; millis: number }>(
+        `SELECT query AS statement, sum(calls)::TEXT AS calls, sum(total_exec_time) AS millis FROM pg_stat_statements
           WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND query NOT LIKE '%${mark}%'
           GROUP BY query ORDER BY sum(calls) DESC`
       )
       const [info] = await ask<{ dealloc: string }>("SELECT dealloc::TEXT FROM pg_stat_statements_info")
       if (info?.dealloc !== "0") throw new Error("PostgreSQL has forgotten statements that it had counted")
-      return rows.map(({ calls, statement }) => ({ statement, calls: Number(calls) }))
+      return rows.map(({ calls, millis, statement }) => ({ statement, calls: Number(calls), millis }))
     },
     megabytes: async () => {
       const [row] = await ask<{ bytes: string }>("SELECT pg_database_size(current_database())::TEXT AS bytes")
@@ -104,9 +106,13 @@ export const total = (counted: ReadonlyArray<Counted>): number => counted.reduce
 
 /** What came on top, the most frequent first. */
 export const since = (now: ReadonlyArray<Counted>, before: ReadonlyArray<Counted>): ReadonlyArray<Counted> => {
-  const had = new Map(before.map(({ calls, statement }) => [statement, calls]))
+  const had = new Map(before.map((counted) => [counted.statement, counted]))
   return now
-    .map(({ calls, statement }) => ({ statement, calls: calls - (had.get(statement) ?? 0) }))
+    .map(({ calls, millis, statement }) => ({
+      statement,
+      calls: calls - (had.get(statement)?.calls ?? 0),
+      millis: millis - (had.get(statement)?.millis ?? 0)
+    }))
     .filter(({ calls }) => calls > 0)
     .toSorted((left, right) => right.calls - left.calls)
 }

@@ -63,7 +63,7 @@ export const run = async (records: number, say: (line: string) => void): Promise
         idlePerReplicaSecond: Database.total(Database.since(idle, begun)) / (idleMillis / 1000) / replicas,
         uploadPerRecord: Database.total(Database.since(stored, idle)) / records,
         sendingPerRecord: Database.total(sending) / records,
-        mostFrequent: sending.slice(0, shown).map(({ calls, statement }) => ({ statement: shortened(statement), calls }))
+        mostFrequent: sending.slice(0, shown).map((counted) => ({ ...counted, statement: shortened(counted.statement) }))
       }
     } finally {
       await group.stop()
