@@ -97,6 +97,16 @@ const untilStopped = Effect.gen(function*() {
   return Deferred.await(asked)
 })
 
+/** Who is told to end gets so long, as the deployments do; what is in flight gets 30 seconds of it. */
+const longestEndMillis = 42_000
+
+/** Ends the process when it cannot end in order, because what was answered cannot be written down: it is sent again, and told apart. */
+const endAtLast = (): void =>
+  void setTimeout(() => {
+    log.write("error", "not-stopped-in-time", { message: "what the upstream has answered could not be written down; those calls are repeated" })
+    setTimeout(() => process.exit(1), 100)
+  }, longestEndMillis).unref()
+
 /** Organisations are read again at SIGHUP; a mistake changes nothing. */
 const reloading = (orgs: Effect.Effect<Settings.Settings["orgs"], Refused, FileSystem.FileSystem>) =>
   Effect.gen(function*() {
@@ -168,6 +178,7 @@ const serve = (
       log.write("info", "listening", { url: serving.url, orgs: settings.orgs.map(({ id }) => id).join(",") })
       yield* stopped
       log.write("info", "draining")
+      yield* Effect.sync(endAtLast)
       yield* serving.drain
       log.write("info", "stopped")
       return done

@@ -92,12 +92,12 @@ describe("replicas", () => {
     expect(again.text).toContain("event: end")
     // Everybody took part, their calls add up, and nobody's met.
     const calls = all.map(({ metrics, upstreams }) =>
-      [...metrics.render({ upstreams, jobs: {} }).matchAll(/^milepost_proxy_upstream_calls_total\{.*\} (\d+)$/gm)].reduce((sum, [, count]) => sum + Number(count), 0))
+      [...metrics.render({ upstreams, jobs: {}, lanes: 64 }).matchAll(/^milepost_proxy_upstream_calls_total\{.*\} (\d+)$/gm)].reduce((sum, [, count]) => sum + Number(count), 0))
     expect(calls.every((count) => count > 0)).toBe(true)
     expect(await counts(all)).toMatchObject({ received: calls.reduce((sum, count) => sum + count, 0), overlaps: 0 })
     const outcomes = () =>
       all.flatMap(({ metrics, upstreams }) =>
-        [...metrics.render({ upstreams, jobs: {} }).matchAll(/^milepost_proxy_outcomes_total\{org="brand",outcome="(\w+)"\} (\d+)$/gm)].map(([, word, count]) => [word, Number(count)] as const))
+        [...metrics.render({ upstreams, jobs: {}, lanes: 64 }).matchAll(/^milepost_proxy_outcomes_total\{org="brand",outcome="(\w+)"\} (\d+)$/gm)].map(([, word, count]) => [word, Number(count)] as const))
     // Each tells its own when it has seen the end.
     const sum = (): number => outcomes().reduce((sum, [, count]) => sum + count, 0)
     await vi.waitUntil(() => sum() >= customers.length, { timeout: 10_000, interval: 50 })
@@ -141,7 +141,7 @@ describe("replicas", () => {
       expect((await call(`${one.url}/v1/customers/${customer}/target-groups`, { secret })).status).toBe(200)
     }
     const calls = ({ metrics, upstreams }: Running): ReadonlyArray<string> =>
-      [...metrics.render({ upstreams, jobs: {} }).matchAll(/^milepost_proxy_upstream_calls_total\{.*operation="(\w+)".*\} (\d+)$/gm)].map(([, operation, count]) => `${operation} ${count}`).sort()
+      [...metrics.render({ upstreams, jobs: {}, lanes: 64 }).matchAll(/^milepost_proxy_upstream_calls_total\{.*operation="(\w+)".*\} (\d+)$/gm)].map(([, operation, count]) => `${operation} ${count}`).sort()
     expect(calls(one)).toEqual(calls(other))
     const batch = JSON.stringify({ records: customers.slice(0, 50).map((customerId) => ({ customerId, targetGroupId: 2154, targetId: 2309, periodName: "Cycle_2" })) })
     const answer = await call(`${other.url}/v1/enrollments/batch`, { secret, body: batch })

@@ -55,6 +55,8 @@ export interface Options {
   readonly isDraining: () => boolean
   /** Why it may not send, though it serves; `null` while it may. */
   readonly trouble: () => string | null
+  /** How many lanes of customers it sends for. */
+  readonly lanes: () => number
 }
 
 /** What the platform provides. */
@@ -288,7 +290,7 @@ const serviceRoutes = (options: Options) => {
           return why === null ? text("ready\n", "text/plain") : text(`${why}\n`, "text/plain", 503)
         }))
       .handleRaw("metrics", () =>
-        Effect.map(named("/metrics"), () => text(metrics.render({ upstreams, jobs: jobs.counts() }), "text/plain; version=0.0.4; charset=utf-8")))
+        Effect.map(named("/metrics"), () => text(metrics.render({ upstreams, jobs: jobs.counts(), lanes: options.lanes() }), "text/plain; version=0.0.4; charset=utf-8")))
       .handleRaw("openapi", () => Effect.map(named("/openapi.json"), () => text(JSON.stringify(Document.openApi()), "application/json")))
       .handleRaw("docs", () =>
         Effect.map(named("/docs"), () => text(Document.page(), "text/html; charset=utf-8", 200, { "content-security-policy": Document.policy }))))

@@ -45,6 +45,9 @@ export interface Options {
   readonly nowMillis: () => number
 }
 
+/** A process that is alone sends for everybody, in as many lanes as replicas share. */
+const allLanes = 64
+
 /** Serves until the scope closes. */
 export const serve = (
   options: Options
@@ -91,7 +94,8 @@ export const serve = (
       uploadPatience: options.uploadPatience,
       nowMillis,
       isDraining: () => isDraining,
-      trouble: () => replicas?.replica.trouble() ?? null
+      trouble: () => replicas?.replica.trouble() ?? null,
+      lanes: () => replicas?.replica.held().length ?? allLanes
     })
     const serving = yield* Server.serve({
       ...options,

@@ -338,7 +338,10 @@ describe("Gate", () => {
         turns = 1
       })
       assert.strictEqual(waiting(), 1)
-      yield* TestClock.adjust("1 second")
+      // At its moment, and not when it would have been looked next.
+      yield* TestClock.adjust("49 millis")
+      assert.deepStrictEqual(customers(), [])
+      yield* TestClock.adjust("1 millis")
       assert.deepStrictEqual(customers(), [1])
       const late = yield* Effect.fork(gate.interactive.send(request(3, 2_000)))
       yield* TestClock.adjust("3 seconds")
