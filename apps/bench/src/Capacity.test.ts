@@ -50,7 +50,7 @@ describe("Capacity", () => {
 
   it("lasts some minutes, so that a limit by the minute shows", () => {
     expect(Capacity.sampleOf(60, 10_000)).toBe(10_000)
-    expect(Capacity.sampleOf(60_000, 10_000)).toBe(240_000)
+    expect(Capacity.sampleOf(60_000, 10_000)).toBe(180_000)
   })
 })
 

@@ -17,7 +17,7 @@ export const limits = [60, 600, 6_000, 60_000, null] as const
 export const sizes = [1_000_000, 10_000_000, 100_000_000] as const
 
 /** So many minutes a simulated run lasts at least, so that a limit that counts by the minute shows. */
-const leastMinutes = 4
+const leastMinutes = 3
 
 /** There are never fewer, so that one may go. */
 const leastReplicas = 2

@@ -410,10 +410,7 @@ export const capacity = ({ from, limits, machine, rows }: CapacitySection): stri
     titled(
       "How long large jobs take",
       machine,
-      "simulated: the use of a limit. Scaled from it: the time. Scaled from the section replicas, measured on this machine: " +
-        `without a limit ${unknown(from.recordsPerSecond, whole)} records/s of two replicas, ${unknown(from.bytesPerRecord, whole)} bytes of database a record, ` +
-        `${unknown(from.idlePerReplicaSecond, (value) => value.toFixed(1))} statements/s of an idle replica. Under a limit the engine's statements are those of the simulated run, ` +
-        "and a block of turns takes two more",
+      "the use of a limit is simulated, the rest is scaled",
       table(
         ["limit", "records", "told the limit", "told twice", "database GB", "statements/s", "replicas"],
         rows.map((row) => [
@@ -426,7 +423,10 @@ export const capacity = ({ from, limits, machine, rows }: CapacitySection): stri
           unknown(row.replicas, whole)
         ])
       )
-    )
+    ) + "\n\nSimulated: what is used of a limit, and the engine's statements under it; a block of turns takes two more. Scaled from it: the time.\n" +
+    "Scaled from the section replicas, measured on this machine: " +
+    `${unknown(from.recordsPerSecond, whole)} records/s of two replicas without a limit, ${unknown(from.bytesPerRecord, whole)} bytes of database a record, ` +
+    `${unknown(from.idlePerReplicaSecond, oneDigit)} statements/s of an idle replica.`
   ].join("\n\n")
 }
 
