@@ -1,5 +1,5 @@
 /**
- * How many calls are in flight: a fixed number, or as many as the upstream answers well.
+ * How many calls are in flight: a fixed number, as many as the upstream answers well, or as many as somebody else says.
  *
  * `auto` doubles until the upstream first shows strain, then grows by one a round and shrinks by a third when it answers
  * 429, 461 or 503, or not at all. Growing waits while answers take more than twice as long as they once did.
@@ -34,6 +34,10 @@ const start = 8
 export const mostByDefault = 128
 
 /**
+ * Nothing in flight yet.
+ *
+ * @param calls how many at once; a function where somebody else decides, who is asked before every call
+ *
  * @example
  * ```ts
  * import { Concurrency } from "@milepost/engine"
@@ -42,10 +46,13 @@ export const mostByDefault = 128
  * const adaptive = Concurrency.make("auto", { most: 256 })
  * ```
  */
-export const make = (calls: number | "auto", options?: { readonly most?: number }): Concurrency => {
+export const make = (calls: number | "auto" | (() => number), options?: { readonly most?: number }): Concurrency => {
   const isAuto = calls === "auto"
-  const most = Math.max(1, Math.floor(isAuto ? options?.most ?? mostByDefault : calls))
+  const most = Math.max(1, Math.floor(typeof calls === "number" ? calls : options?.most ?? mostByDefault))
   let limit = isAuto ? Math.min(start, most) : most
+  const places = typeof calls === "function"
+    ? () => Math.max(1, Math.min(most, Math.floor(calls())))
+    : () => Math.floor(limit)
   let isSteep = true
   let inFlight = 0
   let shrunkAt = Number.NEGATIVE_INFINITY
@@ -56,7 +63,7 @@ export const make = (calls: number | "auto", options?: { readonly most?: number 
 
   const wake = (): void => {
     for (const next of waiting) {
-      if (inFlight >= Math.floor(limit)) return
+      if (inFlight >= places()) return
       waiting.delete(next)
       inFlight += 1
       next()
@@ -76,12 +83,12 @@ export const make = (calls: number | "auto", options?: { readonly most?: number 
 
   return {
     tryTake: () => {
-      if (inFlight >= Math.floor(limit) || waiting.size > 0) return false
+      if (inFlight >= places() || waiting.size > 0) return false
       inFlight += 1
       return true
     },
     take: Effect.async<void>((resume) => {
-      if (inFlight < Math.floor(limit) && waiting.size === 0) {
+      if (inFlight < places() && waiting.size === 0) {
         inFlight += 1
         resume(Effect.void)
         return undefined
@@ -121,7 +128,7 @@ export const make = (calls: number | "auto", options?: { readonly most?: number 
       recent = recent === 0 ? took : recent * 0.9 + took * 0.1
       grow()
     },
-    limit: () => Math.floor(limit),
+    limit: places,
     most,
     inFlight: () => inFlight
   }

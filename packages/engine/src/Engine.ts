@@ -50,8 +50,8 @@ export interface Options {
   readonly callsPerSecond?: number | null
   /** What `RunEnd.learntRate` of an earlier run was. */
   readonly learntRate?: number | null
-  /** Calls in flight; `auto` is the default. */
-  readonly concurrency?: number | "auto"
+  /** Calls in flight; `auto` is the default, a function is asked before every call. */
+  readonly concurrency?: number | "auto" | (() => number)
   /** The fuse is armed unless this is `false`. */
   readonly fuse?: boolean
   readonly maxErrors?: Fuse.MaxErrors | null

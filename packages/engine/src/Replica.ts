@@ -245,7 +245,7 @@ export const make = (options: Options): Effect.Effect<Service, ClusterMismatch |
         return member === undefined ? [] : [[lane, member] as const]
       }))
       const ids = members.map((member) => member.id)
-      wanted = Array.from({ length: lanes }, (_, lane) => wantedBy(ids, lane))
+      wanted = wantedBy(ids, lanes)
       const changes: Array<Change> = []
       for (const lease of mine.values()) {
         const shouldLeave = isLeaving || wanted[lease.lane] !== id

@@ -101,10 +101,10 @@ export interface Service {
    * Makes records pending again that an epoch before this one had claimed and not settled, and remembers of each that an
    * attempt got lost; returns how many. For after a crash: those calls may have been executed.
    *
-   * With a lane: those of that lane that any other epoch has claimed. For the new owner of a lane, who knows by that that
+   * With lanes: those of these lanes that any other epoch has claimed. For the new owner of a lane, who knows by that that
    * nobody else works on it.
    */
-  readonly reclaim: (run: string, epoch: number, lane?: number) => Effect.Effect<number, RunNotFound | StorageError>
+  readonly reclaim: (run: string, epoch: number, lanes?: number | ReadonlyArray<number>) => Effect.Effect<number, RunNotFound | StorageError>
   /**
    * Skips the pending records that are condemned, lane by lane; returns how many. Claimed ones are left alone, and so is
    * what an earlier call may have executed: `skipped` says that a record was never sent.

@@ -77,9 +77,11 @@ export const serve = (
       metrics,
       nowMillis
     })
-    const crew = yield* replicas === null ? Crew.alone : Effect.provideService(Crew.together, Replica, replicas.replica)
-    const internal = replicas === null ? () => false : yield* Internal.make({ owners: replicas.replica, upstreams, secret: replicas.secret, bodies })
+    const crew = yield* replicas === null ? Crew.alone : Effect.provideService(Crew.together(replicas.tellOthers), Replica, replicas.replica)
     const jobs = yield* Jobs.make({ upstreams, crew, log, ended: metrics.ended, retentionMillis: options.retentionDays * 86_400_000 })
+    const internal = replicas === null
+      ? () => false
+      : yield* Internal.make({ owners: replicas.replica, upstreams, secret: replicas.secret, bodies, look: jobs.look })
     let isDraining = false
     const native = yield* Native.make({
       keys,

@@ -20,7 +20,8 @@ export interface Options {
   readonly org: string
   /** Calls a second at most; `null` for as many as the organisation's gate lets go. */
   readonly callsPerSecond: number | null
-  readonly concurrency: number
+  /** Calls on their way or waiting at the gate at once. */
+  readonly concurrency: () => number
   /** Completes when this process is to send nothing more of it. */
   readonly cancel: Effect.Effect<void>
   readonly watch: (progress: EngineProgress.Progress) => Effect.Effect<void>
@@ -46,6 +47,8 @@ export interface Crew {
   readonly isKeeper: () => boolean
   /** Whether a process of this id is still there. */
   readonly isLiving: (id: string) => boolean
+  /** Tells the others that something is wished for, so that they need not find it. */
+  readonly tell: () => void
   /** Sends what is pending of a run. */
   readonly send: (
     run: string,
@@ -67,6 +70,7 @@ export const alone: Effect.Effect<Crew, never, Lanes | Ledger> = Effect.gen(func
     isShared: false,
     isKeeper: () => true,
     isLiving: () => false,
+    tell: () => undefined,
     begin: () => Effect.void,
     send: (run, options) =>
       Effect.gen(function*() {
@@ -84,7 +88,7 @@ export const alone: Effect.Effect<Crew, never, Lanes | Ledger> = Effect.gen(func
 const keepersLane = 0
 
 /** With whoever else shares the database. */
-export const together: Effect.Effect<Crew, never, Ledger | Replica> = Effect.gen(function*() {
+export const together = (tell: () => void): Effect.Effect<Crew, never, Ledger | Replica> => Effect.gen(function*() {
   const context = yield* Effect.context<Ledger | Replica>()
   const replica = Context.get(context, Replica)
   const inContext = <A, E>(effect: Effect.Effect<A, E, Ledger | Replica | Transport>): Effect.Effect<A, E, Transport> =>
@@ -92,6 +96,7 @@ export const together: Effect.Effect<Crew, never, Ledger | Replica> = Effect.gen
   return {
     id: replica.id,
     isShared: true,
+    tell,
     isKeeper: () => replica.holds(keepersLane),
     isLiving: (id) => id === replica.id || replica.members().some((member) => member.id === id),
     begin: (run) => Effect.asVoid(Effect.provide(Engine.begin(run), context)),

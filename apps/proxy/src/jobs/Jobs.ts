@@ -107,6 +107,8 @@ export interface Service {
   readonly cancel: (id: string) => Effect.Effect<Job, DataError | JobNotFound | WrongJobState>
   /** Forgets a job that is not being sent. */
   readonly remove: (id: string) => Effect.Effect<void, DataError | JobNotFound | WrongJobState>
+  /** Looks at once what is wished for: others have said that there is something. */
+  readonly look: () => void
   /** Sends nothing more; completes when what is in flight is written down. Jobs go on with the next start. */
   readonly stop: Effect.Effect<void>
   /** How many jobs are sent, and how many wait for it. */
@@ -118,8 +120,6 @@ export interface Service {
 /** So many jobs are sent at once; others wait. */
 const atOnce = 16
 
-/** Calls that one job has on its way or waiting at the gate: the gate decides how many go. */
-const places = 64
 
 const RunOptions = Schema.Struct({ callsPerSecond: Schema.NullOr(Schema.Number) })
 const optionsOf = Schema.decodeUnknownOption(RunOptions)
@@ -210,7 +210,8 @@ export const make = (options: {
 
     const get = (id: string) => Effect.flatMap(rowOf(id), jobOf)
 
-    const wish = (id: string, wanted: Wish) => Store.attempt("written", sql`UPDATE proxy_jobs SET wish = ${wanted} WHERE id = ${id}`)
+    const wish = (id: string, wanted: Wish) =>
+      Effect.tap(Store.attempt("written", sql`UPDATE proxy_jobs SET wish = ${wanted} WHERE id = ${id}`), () => Effect.sync(crew.tell))
 
     const send = (id: string, org: string, at: Active): Effect.Effect<void, RunNotFound | StorageError | WrongState> =>
       Effect.gen(function*() {
@@ -227,7 +228,8 @@ export const make = (options: {
         const sent = yield* crew.send(id, {
           org,
           callsPerSecond,
-          concurrency: places,
+          // One that waited at the gate for a place would cost as much as the call: the gate decides how many go.
+          concurrency: upstream.gate.places,
           cancel: heard,
           watch: (progress) => {
             at.progress = progress
@@ -396,6 +398,8 @@ export const make = (options: {
     })
 
     let isBlind = false
+    /** Completes when somebody says that there is something to see. */
+    let asked = Deferred.unsafeMake<void>(FiberId.none)
     const looking = look.pipe(
       Effect.matchEffect({
         onFailure: (error) =>
@@ -409,7 +413,11 @@ export const make = (options: {
             isBlind = false
           })
       }),
-      Effect.repeat(Schedule.spaced(lookMillis))
+      Effect.zipRight(Effect.suspend(() => Effect.timeoutOption(Deferred.await(asked), lookMillis))),
+      Effect.zipRight(Effect.sync(() => {
+        asked = Deferred.unsafeMake(FiberId.none)
+      })),
+      Effect.forever
     )
 
     if (crew.isShared) yield* Effect.forkIn(looking, scope)
@@ -425,6 +433,7 @@ export const make = (options: {
       ledger,
       get,
       stop,
+      look: () => void Deferred.unsafeDone(asked, Effect.void),
       counts: () => {
         // Told by one of all, so that their sum is right.
         if (crew.isShared) return crew.isKeeper() ? shared : { running: 0, queued: 0 }
@@ -453,6 +462,7 @@ export const make = (options: {
           }).pipe(Effect.onExit((exit) => exit._tag === "Failure" ? Effect.ignore(forget(id)) : Effect.void))
           log.write("info", "job-stored", { job: id, org, key })
           yield* Effect.catchTags(crew.begin(id), { RunNotFound: Effect.die, WrongState: () => Effect.void })
+          crew.tell()
           yield* begin(id, org)
           return yield* Effect.orDie(get(id))
         }),
@@ -476,6 +486,7 @@ export const make = (options: {
           const { org } = yield* rowOf(id)
           yield* Store.attempt("written", sql`UPDATE proxy_jobs SET ended_at = NULL WHERE id = ${id}`)
           yield* Effect.catchTags(crew.begin(id), { RunNotFound: () => Effect.fail(new JobNotFound({ id })), WrongState: () => Effect.void })
+          crew.tell()
           yield* begin(id, org)
           return yield* get(id)
         })),

@@ -22,7 +22,18 @@ export const around = (owners: Pick<Owners, "enter" | "lanes">, inner: Inner): I
   const send: Transport.Service["send"] = (request) =>
     Effect.suspend(() => {
       const leave = owners.enter(laneOf(owners, request.customerId))
-      return leave === null ? Effect.fail(notOurs) : Effect.ensuring(inner.send(request), Effect.sync(leave))
+      if (leave === null) return Effect.fail(notOurs)
+      // A gate lets nobody interrupt a call that has left.
+      return Effect.uninterruptible(Effect.matchCauseEffect(inner.send(request), {
+        onFailure: (cause) => {
+          leave()
+          return Effect.failCause(cause)
+        },
+        onSuccess: (response) => {
+          leave()
+          return Effect.succeed(response)
+        }
+      }))
     })
   const begin = inner.begin
   if (begin == null) return Transport.make(send)

@@ -10,6 +10,9 @@ import * as Schema from "effect/Schema"
 /** Where one replica asks another to make a call. */
 export const path = "/internal/v1/calls"
 
+/** Where one replica tells another that something is wished for: it looks into the database at once. */
+export const lookPath = "/internal/v1/look"
+
 /** Behind whom a call waits: those who wait for one call go first. */
 export type Priority = "interactive" | "batch"
 

@@ -29,6 +29,8 @@ export interface Options {
   readonly upstreams: Pick<Upstreams, "get">
   readonly secret: Redacted.Redacted
   readonly bodies: Bodies
+  /** Somebody wishes for something that is in the database by now. */
+  readonly look: () => void
 }
 
 /** A call has some hundred bytes. */
@@ -42,7 +44,7 @@ const answer = (res: ServerResponse, status: number, body: string): void => {
 }
 
 /** The route by which replicas ask each other. */
-export const make = ({ bodies, owners, secret, upstreams }: Options): Effect.Effect<Internal> =>
+export const make = ({ bodies, look, owners, secret, upstreams }: Options): Effect.Effect<Internal> =>
   Effect.map(Effect.runtime<never>(), (runtime) => {
     const run = Runtime.runFork(runtime)
     const expected = digest(`Bearer ${Redacted.value(secret)}`)
@@ -62,11 +64,16 @@ export const make = ({ bodies, owners, secret, upstreams }: Options): Effect.Eff
     }
 
     return (req, res) => {
-      if (req.url !== Forwarded.path) return false
+      if (req.url !== Forwarded.path && req.url !== Forwarded.lookPath) return false
       const exchange = Exchange.of(req)
       // Digests are of one length, whatever was presented.
       if (req.method !== "POST" || !timingSafeEqual(digest(req.headers.authorization ?? ""), expected)) return false
-      exchange.route = Forwarded.path
+      exchange.route = req.url
+      if (req.url === Forwarded.lookPath) {
+        look()
+        answer(res, 200, "{}")
+        return true
+      }
       bodies.read(req, mostBytes, (body) => {
         const asked = body._tag === "Whole" ? Forwarded.read(body.text) : Option.none()
         if (Option.isNone(asked)) answer(res, 400, "{}")

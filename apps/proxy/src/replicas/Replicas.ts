@@ -21,6 +21,8 @@ export interface Replicas {
   readonly secret: Redacted.Redacted
   /** Takes calls of people to the replica that may make them. */
   readonly route: Router.Router
+  /** Has the others look at once what is wished for. */
+  readonly tellOthers: () => void
   /** Lets no call out for a lane of another. */
   readonly fenced: (inner: Inner) => Inner
 }
@@ -50,6 +52,7 @@ export const join = (
       Effect.provide(Replica.make({ cluster, address, lifetime: leaseMillis, refresh, margin: leaseMillis * marginShare }), own),
       (error) => error._tag === "ClusterMismatch" ? setting("MILEPOST_PROXY_CLUSTER", error.message) : setting(named, "the database cannot be used")
     )
-    const route = yield* Router.make({ owners: replica, secret, refresh: replica.refreshNow })
-    return { replica, secret, route, sql: Context.get(own, SqlClient), fenced: (inner) => Fence.around(replica, inner) }
+    const { route, tell } = yield* Router.make({ owners: replica, secret, refresh: replica.refreshNow })
+    const tellOthers = (): void => tell(replica.members().filter(({ id }) => id !== replica.id).map((member) => member.address))
+    return { replica, secret, route, tellOthers, sql: Context.get(own, SqlClient), fenced: (inner) => Fence.around(replica, inner) }
   })

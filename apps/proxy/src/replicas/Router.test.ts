@@ -86,7 +86,8 @@ const replica = async () => {
     enter: () => owner === "self" ? () => undefined : null,
     ownerOf: () => owner
   }
-  const route = await scoped(Router.make({ owners, secret, refresh: Effect.void }))
+  const { route, tell } = await scoped(Router.make({ owners, secret, refresh: Effect.void }))
+  let looks = 0
   const upstream = await Effect.runPromise(Upstream.make({
     org: { id: "brand", limits: { callsPerSecond: null, concurrency: 8 } } as unknown as Org,
     inner: upstreamCalls.inner,
@@ -95,7 +96,7 @@ const replica = async () => {
     route
   }))
   const bodies = await scoped(Bodies.make(() => performance.now()))
-  const internal = await Effect.runPromise(Internal.make({ owners, bodies, secret, upstreams: { get: (id) => id === "brand" ? upstream : undefined } }))
+  const internal = await Effect.runPromise(Internal.make({ owners, bodies, secret, look: () => void (looks += 1), upstreams: { get: (id) => id === "brand" ? upstream : undefined } }))
   const server = Http.createServer((req, res) => {
     Exchange.begin(req, () => "id", 0)
     if (internal(req, res)) return
@@ -112,6 +113,8 @@ const replica = async () => {
   return {
     ...upstreamCalls,
     upstream,
+    tell,
+    looks: () => looks,
     close,
     address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     believes: (who: Owner | null) => void (owner = who),
@@ -236,6 +239,15 @@ describe("the route between replicas", () => {
       assert.strictEqual((await post(owner.address, right, strange)).status, 400)
     }
     assert.strictEqual(owner.waiting.length, 0)
+  })
+
+  it("has whoever is told look at once, and minds nobody who is not there", async () => {
+    const [one, other] = [await replica(), await replica()]
+    one.tell([other.address, "http://127.0.0.1:9"])
+    while (other.looks() === 0) await new Promise((resolve) => setTimeout(resolve, 2))
+    assert.deepStrictEqual([one.looks(), other.looks()], [0, 1])
+    assert.strictEqual((await fetch(new URL(Forwarded.lookPath, other.address), { method: "POST" })).status, 404)
+    assert.strictEqual(other.looks(), 1)
   })
 
   it("reads what it writes", () => {

@@ -57,8 +57,15 @@ const beforeSending: ReadonlySet<unknown> = new Set(["ECONNREFUSED", "EHOSTUNREA
 /** What another replica made of a call; `null` where it had not begun it, and somebody else may. */
 type Reply = Exit.Exit<Transport.Response, TransportError> | null
 
-/** A router over connections that are closed with the scope. */
-export const make = ({ owners, refresh, secret }: Options): Effect.Effect<Router, never, Scope.Scope> =>
+/** What replicas say to each other. */
+export interface Wire {
+  readonly route: Router
+  /** Tells others that something is wished for; whoever does not hear it finds it in the database a moment later. */
+  readonly tell: (addresses: ReadonlyArray<string>) => void
+}
+
+/** The wire to the other replicas, over connections that are closed with the scope. */
+export const make = ({ owners, refresh, secret }: Options): Effect.Effect<Wire, never, Scope.Scope> =>
   Effect.gen(function*() {
     const agent = yield* Effect.acquireRelease(
       Effect.sync(() => new Agent({ connections: 64, pipelining: 1, keepAliveTimeout: 10_000, connect: { timeout: connectMillis } })),
@@ -113,7 +120,14 @@ export const make = ({ owners, refresh, secret }: Options): Effect.Effect<Router
       }
     }
 
-    return (org, gate) => {
+    const tell: Wire["tell"] = (addresses) => {
+      for (const address of addresses) {
+        const told = ask(new URL(Forwarded.lookPath, address), { dispatcher: agent, method: "POST", headers: { authorization }, headersTimeout: wayMillis })
+        told.then(({ body }) => body.dump()).catch(() => undefined)
+      }
+    }
+
+    const route: Router = (org, gate) => {
       const begin = (request: Transport.Request, ended: Ended): () => boolean => {
         const lane = laneOf(owners, request.customerId)
         if (owners.holds(lane)) return gate.begin(request, ended)
@@ -144,4 +158,5 @@ export const make = ({ owners, refresh, secret }: Options): Effect.Effect<Router
         )
       return { begin, interactive: sending("interactive"), batch: sending("batch") }
     }
+    return { route, tell }
   })

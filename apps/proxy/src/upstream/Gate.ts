@@ -95,6 +95,8 @@ export interface Gate {
   readonly isOverrun: () => boolean
   /** Why a call that came now would not leave, and in how many milliseconds one may: while the upstream is down. */
   readonly closed: () => { readonly why: string; readonly retryAfterMillis: number } | null
+  /** How many calls may be in flight. */
+  readonly places: () => number
   readonly snapshot: () => Snapshot
   /** Goes on with another transport, and with other limits where those have changed; calls in flight are left alone. */
   readonly replace: (inner: Inner, limits: Limits) => void
@@ -319,6 +321,8 @@ export const make = (options: {
         ended(request, sent, place, exit)
         return exit
       }
+      const { begin } = inner
+      if (begin != null) return Effect.uninterruptible(Effect.async((resume) => begin(request, (exit) => resume(back(exit)))))
       return Effect.uninterruptible(Effect.matchCauseEffect(inner.send(request), {
         onFailure: (cause) => back(Exit.failCause(cause)),
         onSuccess: (response) => back(Exit.succeed(response))
@@ -440,6 +444,7 @@ export const make = (options: {
         if (!isAnybodyWaiting() && hasTurn(at)) return null
         return { why: breaker.why, retryAfterMillis: Math.max(sweepMillis, (turn ?? at) - at) }
       },
+      places: () => concurrency.limit(),
       snapshot: () => ({
         inFlight: concurrency.inFlight(),
         places: concurrency.limit(),

@@ -124,16 +124,21 @@ export const takePart = (
         }
       ))
 
-    /** Takes back what others have left in a lane; nothing of ours is in flight there. */
-    const reclaim = (lane: number): Effect.Effect<void, Failure> =>
+    /** Takes back what others have left in lanes; nothing of ours is in flight there. */
+    const reclaim = (lanes: ReadonlyArray<number>): Effect.Effect<void, Failure> =>
       Effect.suspend(() => {
-        const generation = replica.generation(lane)
-        const exit = replica.enter(lane)
-        if (exit === null || generation === null) return Effect.void
-        return Effect.map(patiently(ledger.reclaim(id, epoch, lane), patience), (records) => {
-          clean.set(lane, generation)
+        const entered = lanes.flatMap((lane) => {
+          const generation = replica.generation(lane)
+          const exit = replica.enter(lane)
+          return exit === null || generation === null ? [] : [{ exit, generation, lane }]
+        })
+        if (entered.length === 0) return Effect.void
+        return Effect.map(patiently(ledger.reclaim(id, epoch, entered.map(({ lane }) => lane)), patience), (records) => {
+          for (const { generation, lane } of entered) clean.set(lane, generation)
           if (records > 0) hasNews = true
-        }).pipe(Effect.ensuring(Effect.sync(exit)))
+        }).pipe(Effect.ensuring(Effect.sync(() => {
+          for (const { exit } of entered) exit()
+        })))
       })
 
     /** What has to be done before lanes are worked on. */
@@ -147,11 +152,11 @@ export const takePart = (
             dirty.delete(lane)
           }
         }
-        for (const [lane, generation] of idle) {
-          if (generation === null || clean.get(lane) === generation) continue
+        const unclean = idle.flatMap(([lane, generation]) => generation === null || clean.get(lane) === generation ? [] : [{ generation, lane }])
+        if (unclean.length > 0) {
           // Whoever had the lane before claims nothing any more, and the run was looked at after the lane had come here.
-          if (seen.counts.claimed === 0) clean.set(lane, generation)
-          else yield* reclaim(lane)
+          if (seen.counts.claimed === 0) for (const { generation, lane } of unclean) clean.set(lane, generation)
+          else yield* reclaim(unclean.map(({ lane }) => lane))
           hasNews = true
         }
         const now = steadyMillis(clock)
@@ -159,7 +164,7 @@ export const takePart = (
         if (now < strayAt) return
         // A process that was frozen may have claimed in a lane that it had lost, and died.
         strayAt = now + strayMillis
-        for (const [lane] of idle) yield* reclaim(lane)
+        yield* reclaim(idle.map(([lane]) => lane))
       })
 
     const look: Effect.Effect<void, Failure> = Effect.gen(function*() {

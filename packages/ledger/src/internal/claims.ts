@@ -253,22 +253,24 @@ const release = (
     return released
   }))
 
-/** What is taken back: without a lane what earlier epochs have claimed, of a lane what anybody else has. */
-export const lost = (epoch: number, lane: number | null): string =>
-  lane === null ? `epoch < ${epoch}` : `epoch <> ${epoch} AND seq >= ${first(lane)} AND seq < ${first(lane + 1)}`
+/** What is taken back: without lanes what earlier epochs have claimed, of lanes what anybody else has. */
+const lost = (epoch: number, lanes: ReadonlyArray<number> | null): string =>
+  lanes === null
+    ? `epoch < ${epoch}`
+    : `epoch <> ${epoch} AND (${lanes.map((lane) => `seq >= ${first(lane)} AND seq < ${first(lane + 1)}`).join(" OR ") || "1 = 0"})`
 
 /** Takes back what others had claimed and not settled. */
 const reclaim = (
   storage: Storage,
   id: string,
   epoch: number,
-  lane: number | null
+  lanes: ReadonlyArray<number> | null
 ): Effect.Effect<number, RunNotFound | StorageError> => {
   const { sql } = storage
   return transaction(storage, Effect.gen(function*() {
     const { key } = yield* find(storage, id)
     const taken = yield* changed(storage, sql`UPDATE ${sql.literal(openRecords)} SET state = ${state.pending}, lost_attempts = lost_attempts + 1
-      WHERE run = ${key} AND ${sql.literal(open)} AND state = ${state.claimed} AND ${sql.literal(lost(epoch, lane))}`)
+      WHERE run = ${key} AND ${sql.literal(open)} AND state = ${state.claimed} AND ${sql.literal(lost(epoch, lanes))}`)
     yield* count(storage, key, { claimed: -taken, pending: taken })
     return taken
   }))
@@ -359,7 +361,7 @@ export interface Open {
   readonly pendingLanes: (id: string) => Effect.Effect<ReadonlyArray<number>, RunNotFound | StorageError>
   readonly claim: (id: string, options: ClaimOptions) => Effect.Effect<ReadonlyArray<Claimed>, RunNotFound | StorageError | WrongState>
   readonly release: (id: string, seqs: ReadonlyArray<Seq>, epoch: number | null) => Effect.Effect<number, RunNotFound | StorageError>
-  readonly reclaim: (id: string, epoch: number, lane: number | null) => Effect.Effect<number, RunNotFound | StorageError>
+  readonly reclaim: (id: string, epoch: number, lanes: ReadonlyArray<number> | null) => Effect.Effect<number, RunNotFound | StorageError>
   readonly skipWhere: (
     id: string,
     condemned: Condemned | "all",
@@ -374,7 +376,7 @@ export const make = (storage: Storage): Open => ({
   pendingLanes: (id) => pendingLanes(storage, id),
   claim: (id, options) => claim(storage, id, options),
   release: (id, seqs, epoch) => release(storage, id, seqs, epoch),
-  reclaim: (id, epoch, lane) => reclaim(storage, id, epoch, lane),
+  reclaim: (id, epoch, lanes) => reclaim(storage, id, epoch, lanes),
   skipWhere: (id, condemned, why) => skipWhere(storage, id, condemned, why),
   rearm: (id, why) => rearm(storage, id, why),
   finishIfDone: (id) => finishIfDone(storage, id)

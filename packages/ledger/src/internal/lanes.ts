@@ -188,18 +188,18 @@ export const make = (storage: Storage): Open => {
   const release = (id: string, seqs: ReadonlyArray<Seq>, epoch: number | null): Effect.Effect<number, RunNotFound | StorageError> =>
     transaction(storage, Effect.flatMap(find(storage, id), ({ key }) => giveBack(key, seqs, epoch)))
 
-  const reclaim = (id: string, epoch: number, lane: number | null): Effect.Effect<number, RunNotFound | StorageError> =>
+  const reclaim = (id: string, epoch: number, lanes: ReadonlyArray<number> | null): Effect.Effect<number, RunNotFound | StorageError> =>
     transaction(storage, Effect.gen(function*() {
       const { key } = yield* find(storage, id)
-      yield* lockLanes(storage, key, lane === null ? null : [lane])
-      const isLost = lane === null ? `r.epoch < ${epoch}` : `r.epoch <> ${epoch} AND l.lane = ${lane}`
+      yield* lockLanes(storage, key, lanes)
+      const isLost = lanes === null ? `r.epoch < ${epoch}` : `r.epoch <> ${epoch} AND l.lane IN (${lanes.join(", ") || "-1"})`
       const back = yield* sql.unsafe<Moved>(
         `WITH back AS (UPDATE records r SET state = ${state.pending}, lost_attempts = r.lost_attempts + 1 FROM lanes l
           WHERE l.run = ${key} AND l.high > l.floor AND r.run = ${key} AND r.seq >= l.floor AND r.seq < l.high
           AND r.state = ${state.claimed} AND ${isLost} RETURNING r.seq), ${toLanes(key)}`
       )
       const taken = movedOf(back)
-      yield* count(storage, key, { claimed: -taken, pending: taken })
+      if (taken > 0) yield* count(storage, key, { claimed: -taken, pending: taken })
       return taken
     }))
 

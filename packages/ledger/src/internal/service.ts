@@ -29,7 +29,7 @@ export const make = (dialect: Dialect): Effect.Effect<Service, never, SqlClient>
       claim: open.claim,
       settle: (run, settlements, epoch) => claims.settle(storage, run, settlements, epoch ?? null),
       release: (run, seqs, epoch) => open.release(run, seqs, epoch ?? null),
-      reclaim: (run, epoch, lane) => open.reclaim(run, epoch, lane ?? null),
+      reclaim: (run, epoch, lanes) => open.reclaim(run, epoch, typeof lanes === "number" ? [lanes] : lanes ?? null),
       skipWhere: open.skipWhere,
       rearm: open.rearm,
       run: (run) => Effect.map(boundary(storage, runs.find(storage, run)), (known) => known.run),
