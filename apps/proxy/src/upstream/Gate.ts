@@ -69,6 +69,11 @@ export type MakePace = (options: {
 /** The calls of one job. */
 export interface JobCalls {
   readonly transport: Transport.Service
+  /**
+   * The same without effects around the call, which cost more than what they do: calls back once, and nobody can interrupt it.
+   * `null` where something may have to be waited for before a call can leave.
+   */
+  readonly begin: () => ((request: Transport.Request, ended: Ended) => void) | null
   /** Whoever waits gives up, and later calls do not leave: for a job that stops. */
   readonly close: () => void
 }
@@ -401,10 +406,32 @@ export const make = (options: {
         return isFree ? go(request, at, concurrency) : wait(source, request, at)
       })
 
+    const beginFor = (source: Source) => (request: Transport.Request, then: Ended): void => {
+      if (source.isClosed) return then(Exit.fail(stopped))
+      const at = now()
+      if (!isAnybodyWaiting() && takePlace(at)) return goDirectly(request, at, concurrency, then)
+      queue(source, request, at, {
+        fail: (error) => then(Exit.fail(error)),
+        leave: (call, place) => {
+          const sent = now()
+          goDirectly(inTime(request, call, sent), sent, place, then)
+        }
+      })
+    }
+
+    /** Whether an answer says no more than that everybody has to wait. */
+    const isPostponed = (source: Source, response: Transport.Response, sinceMillis: number): boolean =>
+      response.status === 429 && !source.isClosed && now() - sinceMillis < longestRefusedMillis
+
+    /** {@link patiently} without effects. */
+    const beginPatiently = (source: Source, request: Transport.Request, sinceMillis: number, then: Ended): void =>
+      beginFor(source)(request, (exit) =>
+        Exit.isSuccess(exit) && isPostponed(source, exit.value, sinceMillis) ? beginPatiently(source, request, sinceMillis, then) : then(exit))
+
     /** A 429 is the organisation's, not the job's: the call was not executed, and goes again when calls may go. */
     const patiently = (source: Source, request: Transport.Request, sinceMillis: number): Effect.Effect<Transport.Response, TransportError> =>
       Effect.flatMap(send(source)(request), (response) =>
-        response.status === 429 && !source.isClosed && now() - sinceMillis < longestRefusedMillis
+        isPostponed(source, response, sinceMillis)
           ? patiently(source, request, sinceMillis)
           : Effect.succeed(response))
 
@@ -416,6 +443,7 @@ export const make = (options: {
         const source: Source = { waiting: new Set(), isClosed: false }
         return {
           transport: Transport.make((request) => Effect.suspend(() => patiently(source, request, now()))),
+          begin: () => inner.begin == null ? null : (request, then) => beginPatiently(source, request, now(), then),
           close: () => {
             source.isClosed = true
             for (const call of source.waiting) {

@@ -6,6 +6,24 @@ import * as Fiber from "effect/Fiber"
 import * as Turnstile from "./Turnstile.js"
 
 describe("Turnstile", () => {
+  it("lets in who calls back and who waits in one order", () => {
+    const turnstile = Turnstile.make()
+    const order: Array<string> = []
+    turnstile.enterThen(7, () => order.push("first"))
+    const waiting = Effect.runFork(Effect.map(turnstile.enter(7), () => order.push("second")))
+    turnstile.enterThen(7, () => order.push("third"))
+    turnstile.enterThen(8, () => order.push("another"))
+    assert.deepStrictEqual(order, ["first", "another"])
+    turnstile.leave(7)
+    assert.isFalse(turnstile.tryEnter(7))
+    return Effect.runPromise(Fiber.join(waiting)).then(() => {
+      turnstile.leave(7)
+      assert.deepStrictEqual(order, ["first", "another", "second", "third"])
+      turnstile.leave(7)
+      assert.isTrue(turnstile.tryEnter(7))
+    })
+  })
+
   it.effect.prop(
     "nobody meets anybody inside, and everybody comes in the order of arrival",
     [FastCheck.array(FastCheck.tuple(FastCheck.integer({ min: 1, max: 3 }), FastCheck.integer({ min: 0, max: 5 })), { maxLength: 40 })],

@@ -9,6 +9,8 @@ import * as Effect from "effect/Effect"
 export interface Turnstile {
   /** Enters at once; `false` when somebody is inside or waits. */
   readonly tryEnter: (customerId: number) => boolean
+  /** Calls back inside, at once or in turn. */
+  readonly enterThen: (customerId: number, then: () => void) => void
   /** Waits in turn and enters; an interruption gives up the wait. */
   readonly enter: (customerId: number) => Effect.Effect<void>
   /** Lets the next one in. */
@@ -41,6 +43,10 @@ export const make = (): Turnstile => {
   return {
     tryEnter,
     leave,
+    enterThen: (customerId, then) => {
+      if (tryEnter(customerId)) return then()
+      inside.set(customerId, (inside.get(customerId) ?? new Set()).add(then))
+    },
     enter: (customerId) =>
       Effect.async<void>((resume) => {
         if (tryEnter(customerId)) {

@@ -57,7 +57,7 @@ export interface Upstream {
   /** Why a program that came now would not be begun; `null` where it would. */
   readonly refusal: () => Busy | null
   /** The calls of a job, in turn with those of everybody else for the same customer. */
-  readonly job: () => Gate.JobCalls
+  readonly job: () => Pick<Gate.JobCalls, "close" | "transport">
   /** How many programs are inside, waiting or at work. */
   readonly inside: () => number
   /** Goes on with other settings of the same organisation. */
@@ -205,10 +205,20 @@ export const make = (options: {
           )
         }),
       job: () => {
-        const { close, transport } = gate.job()
+        const calls = gate.job()
         return {
-          close,
-          transport: Transport.make((request) => Turnstile.through(turnstile, request.customerId, transport.send(request)))
+          close: calls.close,
+          transport: Transport.make((request) =>
+            Effect.suspend(() => {
+              const begin = calls.begin()
+              if (begin === null) return Turnstile.through(turnstile, request.customerId, calls.transport.send(request))
+              return Effect.async((resume) =>
+                turnstile.enterThen(request.customerId, () =>
+                  begin(request, (exit) => {
+                    turnstile.leave(request.customerId)
+                    resume(exit)
+                  })))
+            }))
         }
       },
       replace: (next, inner) => {
