@@ -14,6 +14,7 @@ import { sqlite } from "./internal/dialect.js"
 import * as driver from "./internal/driver.js"
 import * as schema from "./internal/schema.js"
 import * as service from "./internal/service.js"
+import * as turns from "./internal/turns.js"
 import { boundary } from "./internal/storage.js"
 import * as Ledger from "./Ledger.js"
 import type { StorageError } from "./LedgerError.js"
@@ -24,6 +25,17 @@ export interface Memory {
   readonly connection: Connection
   /** What a disk would find after its process has died: a transaction that was open is rolled back. */
   readonly crash: Effect.Effect<void>
+  /** A way to it for one process among several that are there at once: their transactions take turns. */
+  readonly session: Effect.Effect<Session>
+}
+
+/** What one of several processes has of a database in memory, as a server would give it. */
+export interface Session extends Pick<Memory, "connection"> {
+  /**
+   * What a server does when a connection is gone: an open transaction is rolled back, and whoever waited for a turn fails. The
+   * next transaction is one of a new connection.
+   */
+  readonly end: Effect.Effect<void>
 }
 
 /** How a database is worked with. */
@@ -35,12 +47,16 @@ export interface Options {
 /** A new database, with nothing in it. */
 export const memory: Effect.Effect<Memory> = Effect.sync(() => {
   const connection = driver.openInMemory()
-  return { connection, crash: Effect.orDie(Effect.asVoid(connection.executeUnprepared("ROLLBACK", []))) }
+  const rollback = Effect.orDie(Effect.asVoid(connection.executeUnprepared("ROLLBACK", [])))
+  return { connection, crash: rollback, session: Effect.sync(turns.make(connection, rollback)) }
 })
 
-/** Works with a database as one process would: with turns of its own. At most one process at a time, as with a file. */
+/**
+ * Works with a database as one process would: with turns of its own. With a {@link Memory}, at most one process at a time, as
+ * with a file; with a {@link Session} each, as many as there are.
+ */
 export const make = (
-  { connection }: Memory,
+  { connection }: Pick<Memory, "connection">,
   { around }: Options = {}
 ): Effect.Effect<Context.Context<Ledger.Ledger | SqlClient>, StorageError> => {
   const dialect = sqlite(":memory:", () => null)

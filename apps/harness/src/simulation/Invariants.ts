@@ -4,10 +4,11 @@
 import * as ErrorCatalog from "@milepost/core/ErrorCatalog"
 import * as Job from "@milepost/engine/Job"
 import type { Call } from "./Events.js"
-import type { Simulated } from "./Simulation.js"
+import { marginOf } from "./Plan.js"
+import type { Simulated } from "./Stage.js"
 
 /** The names of what must hold. */
-export type Invariant = "no-defect" | "ends" | "one-outcome" | "agrees" | "one-call-a-customer" | "nothing-after-cancel" | "budgets"
+export type Invariant = "no-defect" | "ends" | "one-outcome" | "agrees" | "one-call-a-customer" | "one-sender" | "repeats" | "nothing-after-cancel" | "budgets"
 
 /** Where something did not hold. */
 export interface Violation {
@@ -97,8 +98,44 @@ const agrees: Judge = ({ calls, plan, records }) => {
   })
 }
 
-const oneCallACustomer: Judge = ({ overlapping }) =>
-  overlapping.map(({ key, sitting }) => `${key} was sent in sitting ${sitting} while another call for its customer was in flight`)
+/** What a disturbance leaves behind a while longer: a statement that hangs, a lease that has not expired. */
+const aftermathMillis = 10_000
+
+/** Whether something befell the sender of a call, between the call and this moment, for which others may send again what it had. */
+const wasTroubled = ({ events, plan: { fleet } }: Simulated, { process, sentMillis }: Call, untilMillis: number): boolean =>
+  events.some((event) =>
+    event._tag === "Troubled" && event.what !== "lostAnswer" && (event.process === null || event.process === process) &&
+    event.atMillis <= untilMillis &&
+    (event.forMillis === null || event.atMillis + event.forMillis + (fleet?.lifetimeMillis ?? 0) + aftermathMillis >= sentMillis))
+
+/** A call that outlasts the margin of a fence overtakes whoever takes its lane over: nobody can know that it is on its way. */
+const isOvertaken = (simulated: Simulated, { call, other }: Simulated["overlapping"][number]): boolean => {
+  const { fleet } = simulated.plan
+  return fleet !== null && other.process !== call.process && call.sentMillis - other.sentMillis >= marginOf(fleet) &&
+    wasTroubled(simulated, other, call.sentMillis)
+}
+
+const oneCallACustomer: Judge = (simulated) =>
+  simulated.overlapping.filter((overlap) => !isOvertaken(simulated, overlap)).map(({ call: { key, process }, other }) =>
+    `${key} was sent by ${process} while another call for its customer was in flight, sent by ${other.process}`)
+
+const oneSender: Judge = ({ strays }) => strays.map(({ call, why }) => `${call.key} was sent ${why}`)
+
+/** What one replica has a definite answer to, another one sends again only when something befell the first. */
+const repeats: Judge = (simulated) => {
+  const { calls, events, plan } = simulated
+  if (plan.fleet === null) return []
+  const begun = events.flatMap((event) => event._tag === "Sitting" ? [event.atMillis] : [])
+  return [...byKey(calls)].flatMap(([key, own]) =>
+    own.flatMap((call, index) => {
+      const before = own[index - 1]
+      if (before === undefined || before.process === call.process || before.answer?._tag !== "Answered" || !before.answer.isDefinite) return []
+      // What a run stops for is no answer to its record.
+      if (begun.some((atMillis) => atMillis > before.sentMillis && atMillis <= call.sentMillis)) return []
+      return wasTroubled(simulated, before, call.sentMillis) ? [] : [`${key} was sent by ${call.process} after ${before.process} had its answer`]
+    })
+  )
+}
 
 const nothingAfterCancel: Judge = ({ calls, events }) =>
   events.flatMap((event) => {
@@ -152,6 +189,8 @@ const judges: Readonly<Record<Exclude<Invariant, "no-defect">, Judge>> = {
   "one-outcome": oneOutcome,
   agrees,
   "one-call-a-customer": oneCallACustomer,
+  "one-sender": oneSender,
+  repeats,
   "nothing-after-cancel": nothingAfterCancel,
   budgets
 }
