@@ -43,7 +43,7 @@ interface Member {
 }
 
 /** A run that is not over so long after the last disturbance, beside the time that its calls need, is not going to be. */
-const patienceMillis = 60 * 60_000
+const patienceMillis = 20 * 60_000
 
 /** How long it is looked on once the run has finished and nobody is frozen. */
 const lookOnMillis = 3_000
@@ -90,8 +90,8 @@ export const run = async (stage: Stage.Stage, fleet: Fleet): Promise<string> => 
       troubled(member, "killed", null)
       member.process.kill()
       endSession(member)
-      const comesBack = there().length === 0 || millis % 2 === 0
-      if (!comesBack) return
+      // Somebody has to be there in the end.
+      if (millis % 2 === 1 && there().some(({ isLeaving }) => !isLeaving)) return
       disturbedUntil = Math.max(disturbedUntil, now() + millis)
       world.after(millis, start)
     },

@@ -41,10 +41,10 @@ const byKey = (calls: ReadonlyArray<Call>): ReadonlyMap<string, ReadonlyArray<Ca
 const ends: Judge = ({ end, run }) =>
   end !== "finished" ? [`the run is ${end} and not finished after all its sittings`] : run.state !== "finished" ? [`the ledger says ${run.state}`] : []
 
-const oneOutcome: Judge = ({ end, plan, records, run }) => {
+const oneOutcome: Judge = ({ end, plan, records, run, usurped }) => {
   if (end !== "finished") return []
   const asked = plan.rows.filter(({ place }) => place !== "bad").length
-  const told: Array<string> = []
+  const told = usurped.map(({ claimedBy, key, settledBy }) => `${key} was claimed by ${claimedBy}, and its outcome written by ${settledBy}`)
   if (records.length !== asked) told.push(`${asked} records were asked for, the ledger has ${records.length}`)
   for (const { entry, key } of records) {
     if (entry.outcome === null) told.push(`${key} has no outcome${entry.isClaimed ? " and is still claimed" : ""}`)
@@ -154,7 +154,13 @@ const tooFast = (calls: ReadonlyArray<Call>, perSecond: number): ReadonlyArray<s
   return []
 }
 
-const budgetsOfSitting = (calls: ReadonlyArray<Call>, { mostInFlight, plan }: Simulated): ReadonlyArray<string> => {
+/** For so long after a process woke up, what it had let go before it was frozen may leave in one heap. */
+const heapMillis = 1_000
+
+const budgetsOfSitting = (all: ReadonlyArray<Call>, simulated: Simulated): ReadonlyArray<string> => {
+  const { events, mostInFlight, plan } = simulated
+  const woke = plan.fleet === null ? [] : events.flatMap((event) => event._tag === "Woke" && event.process === all[0]?.process ? [event.atMillis] : [])
+  const calls = woke.length === 0 ? all : all.filter(({ sentMillis }) => !woke.some((atMillis) => sentMillis >= atMillis && sentMillis < atMillis + heapMillis))
   const told: Array<string> = []
   if (plan.callsPerSecond !== null) told.push(...tooFast(calls, plan.callsPerSecond))
   if (plan.concurrency !== "auto" && mostInFlight > plan.concurrency) {
@@ -167,11 +173,18 @@ const budgetsOfSitting = (calls: ReadonlyArray<Call>, { mostInFlight, plan }: Si
     const early = calls.find(({ sentMillis }) => sentMillis > answeredMillis && sentMillis < until)
     if (early !== undefined) told.push(`${early.key} was sent ${until - early.sentMillis} ms before Retry-After was over`)
   }
-  for (const [key, own] of byKey(calls)) {
-    const definite = own.findIndex(({ answer }) => answer?._tag === "Answered" && answer.isDefinite)
-    if (definite >= 0 && definite < own.length - 1) told.push(`${key} was sent again after a definite answer`)
+  for (const [key, own] of byKey(all)) {
+    // Who is kept from writing an answer down may lose the record, and get it again.
+    const again = own.find((_, index) => {
+      const before = own[index - 1]
+      return before?.answer?._tag === "Answered" && before.answer.isDefinite && !wasTroubled(simulated, before, own[index]?.sentMillis ?? 0)
+    })
+    if (again !== undefined) told.push(`${key} was sent again after a definite answer`)
     const counted = own.filter((call) => isLost(call) && !isPostponed(call)).length
-    if (counted > Job.policy.maxAttempts) told.push(`${key} was tried ${counted} times, ${Job.policy.maxAttempts} at most`)
+    // Whoever gets a record anew has all attempts again.
+    const claims = (): number =>
+      plan.fleet === null ? 1 : events.filter((event) => event._tag === "Claimed" && event.process === own[0]?.process && event.records.includes(key)).length
+    if (counted > Job.policy.maxAttempts && counted > Job.policy.maxAttempts * claims()) told.push(`${key} was tried ${counted} times, ${Job.policy.maxAttempts} at most`)
   }
   return told
 }

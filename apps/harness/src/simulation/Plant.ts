@@ -26,6 +26,8 @@ export interface Parts {
 export interface Around {
   readonly run: string
   readonly lanes: number
+  /** How long a lease lasts, where there are several replicas. */
+  readonly lifetimeMillis: number
   readonly memory: Memory
   /** The record's number, once it has been claimed. */
   readonly seqOf: (request: Transport.Request) => Seq | undefined
@@ -181,12 +183,12 @@ const noFence: Plant = {
 const earlyTakeover: Plant = {
   title: "a lane is taken over before its lease has expired",
   isOfReplicas: true,
-  plant: () => ({
+  plant: ({ lifetimeMillis }) => ({
     // Whoever looks for leases that have expired looks with a clock that is ahead.
     connection: (connection) => ({
       ...connection,
       execute: (sql, ...args) =>
-        connection.execute(sql.includes("lane_leases") ? sql.replaceAll(/expires (<=|>) (\d+)/g, "expires - 9000 $1 $2") : sql, ...args)
+        connection.execute(sql.includes("lane_leases") ? sql.replaceAll(/expires (<=|>) (\d+)/g, `expires - ${0.6 * lifetimeMillis} $1 $2`) : sql, ...args)
     })
   })
 }

@@ -37,6 +37,8 @@ export interface Simulated {
   readonly afterSettled: ReadonlyArray<Call>
   /** Calls for a lane that their replica did not have, or not for long enough, and why that is so. */
   readonly strays: ReadonlyArray<{ readonly call: Call; readonly why: string }>
+  /** Records whose outcome was written by another process than the one that had claimed them. */
+  readonly usurped: ReadonlyArray<{ readonly key: string; readonly claimedBy: number; readonly settledBy: number }>
   /** Calls of one process in flight at once. */
   readonly mostInFlight: number
   /** Whether the run came to its end, and if not, what it came to. */
@@ -153,6 +155,9 @@ export const make = async (plan: Plan, plant: Plant | null): Promise<Stage> => {
   const settled = new Set<string>()
   const seqs = new Map<string, Seq>()
   const names = new Map<Seq, string>()
+  /** Who took part under which epoch, and who wrote which outcome. */
+  const epochs = new Map<number, number>()
+  const writers = new Map<Seq, number>()
   /** Calls of which nobody has heard yet, by customer, and how many of each process. */
   const inFlight = new Map<number, Set<Call>>()
   const callsOf = new Map<number, number>()
@@ -187,7 +192,7 @@ export const make = async (plan: Plan, plant: Plant | null): Promise<Stage> => {
     }
   }))
 
-  const planted: Planted = plant?.plant({ run: id, lanes: plan.lanes, memory, seqOf: (request) => seqs.get(keyOf(request)) }) ?? {}
+  const planted: Planted = plant?.plant({ run: id, lanes: plan.lanes, lifetimeMillis: plan.fleet?.lifetimeMillis ?? 0, memory, seqOf: (request) => seqs.get(keyOf(request)) }) ?? {}
 
   const told = (ledger: Ledger.Service, process: number): Ledger.Service => ({
     ...ledger,
@@ -203,12 +208,14 @@ export const make = async (plan: Plan, plant: Plant | null): Promise<Stage> => {
     settle: (run, settlements, epoch) =>
       Effect.tap(ledger.settle(run, settlements, epoch), ({ ignored }) =>
         Effect.sync(() => {
-          const outcomes = settlements.filter(({ seq }) => !ignored.includes(seq))
-            .map(({ outcome, seq }) => ({ key: names.get(seq) ?? String(seq), outcome: outcome.outcome }))
+          const written = settlements.filter(({ seq }) => !ignored.includes(seq))
+          for (const { seq } of written) writers.set(seq, process)
+          const outcomes = written.map(({ outcome, seq }) => ({ key: names.get(seq) ?? String(seq), outcome: outcome.outcome }))
           // What a fuse has skipped is armed again by the next sitting.
           for (const { key, outcome } of outcomes) if (outcome !== "skipped") settled.add(key)
           tell({ _tag: "Settled", process, outcomes, ignored: ignored.map((seq) => names.get(seq) ?? String(seq)) })
         })),
+    join: (run) => Effect.tap(ledger.join(run), ({ epoch }) => Effect.sync(() => epochs.set(epoch, process))),
     reclaim: (run, epoch, lane) =>
       Effect.tap(ledger.reclaim(run, epoch, lane), (records) => Effect.sync(() => tell({ _tag: "Reclaimed", process, lane: lane ?? null, records }))),
     release: (run, some, epoch) =>
@@ -230,7 +237,14 @@ export const make = async (plan: Plan, plant: Plant | null): Promise<Stage> => {
           await Effect.runPromise(upstream.holds(entry.request.customerId, UpstreamSide.destinations[planned]))
         return { key: nameOf(entry.request), entry, isHeld }
       })))
-    return { plan, calls: upstream.calls, events, overlapping, afterSettled, strays, mostInFlight, end, run, records, virtualMillis: virtualMillis() }
+    const claimed = await Effect.runPromise(memory.connection.execute("SELECT seq, epoch FROM records", [], undefined)) as ReadonlyArray<
+      { readonly seq: Seq; readonly epoch: number }
+    >
+    const usurped = claimed.flatMap(({ epoch, seq }) => {
+      const [claimedBy, settledBy] = [epochs.get(epoch), writers.get(seq)]
+      return claimedBy === undefined || settledBy === undefined || claimedBy === settledBy ? [] : [{ key: names.get(seq) ?? String(seq), claimedBy, settledBy }]
+    })
+    return { plan, calls: upstream.calls, events, overlapping, afterSettled, strays, usurped, mostInFlight, end, run, records, virtualMillis: virtualMillis() }
   }
 
   const stage: Stage = {
