@@ -22,7 +22,7 @@ export interface Arguments {
   readonly seeds: string
   readonly records: string
   readonly lanes?: string
-  /** `mixed`, or so many in every run. */
+  /** `mixed`, or so many in every run; `mixed` where nothing is said, unless a bug is looked for that only replicas have. */
   readonly replicas?: string
   readonly plant?: string
   readonly jobs?: string
@@ -78,8 +78,10 @@ const lanesOf = (text: string | undefined): Effect.Effect<Plan.Plan["owner"] | u
     ? Effect.succeed(text)
     : refused(`--lanes: ${JSON.stringify(text)} is none of cluster, fibers`)
 
-const replicasOf = (text: string | undefined): Effect.Effect<Plan.Replicas, Refused> =>
-  text === undefined || text === "mixed"
+const replicasOf = (text: string | undefined, plant: string | undefined): Effect.Effect<Plan.Replicas, Refused> =>
+  text === undefined
+    ? Effect.succeed(plant !== undefined && Plants.plants[plant]?.isOfReplicas === true ? 3 : "mixed")
+    : text === "mixed"
     ? Effect.succeed("mixed")
     : /^[1-4]$/.test(text)
     ? Effect.succeed(Number(text))
@@ -187,11 +189,12 @@ const forPeople = (report: Report, task: Task, seconds: number): string =>
 export const command = (given: Arguments, program: string): Effect.Effect<number, Refused> =>
   Effect.gen(function*() {
     const { from, to } = yield* range(given.seeds)
+    const plant = yield* plantOf(given.plant)
     const task: Task = {
       records: yield* whole("--records", given.records),
       lanes: yield* lanesOf(given.lanes),
-      replicas: yield* replicasOf(given.replicas),
-      plant: yield* plantOf(given.plant)
+      replicas: yield* replicasOf(given.replicas, plant),
+      plant
     }
     const jobs = given.jobs === undefined ? availableParallelism() : yield* whole("--jobs", given.jobs)
     const startedMillis = yield* Clock.currentTimeMillis

@@ -204,12 +204,17 @@ export type Replicas = number | "mixed"
 /** One seed in so many has several replicas, where the seed decides. */
 const mixedEvery = 4
 
+/** Every second silence ends just as others take over: that is when most can go wrong. */
+const timed = (disturbance: Disturbance, lifetimeMillis: number): Disturbance =>
+  disturbance.millis % 2 === 0 ? disturbance : { ...disturbance, millis: lifetimeMillis + disturbance.millis % Math.ceil(lifetimeMillis / 2) }
+
 /** The plan of a seed with several replicas, made of one without. */
 const inFleet = (plan: Plan, wanted: number | null): Plan => {
   const [settings] = FastCheck.sample(FastCheck.record(together), { seed: plan.seed, numRuns: 1 })
   if (settings === undefined) throw new Error("a seed has no plan")
   const { disturbances, lifetimeMillis, replicas, ...others } = settings
-  return { ...plan, ...others, owner: "fibers", endings: [], fleet: { replicas: wanted ?? replicas, lifetimeMillis, disturbances } }
+  const fleet = { replicas: wanted ?? replicas, lifetimeMillis, disturbances: disturbances.map((one) => timed(one, lifetimeMillis)) }
+  return { ...plan, ...others, owner: "fibers", endings: [], fleet }
 }
 
 /** The plan of a seed, with so many rows; lanes that are asked for belong to one process. */
