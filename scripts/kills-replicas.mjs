@@ -2,12 +2,13 @@
 // holds what they tell against the upstream.
 //
 //   node scripts/kills-replicas.mjs [--replicas 3] [--records 50000] [--kills 100] [--per-job 10] [--stops 20] [--freezes 1] [--freeze 60]
-//                                   [--restarts 5] [--outages 1] [--outage 60] [--lease 15s] [--seed 1]
+//                                   [--restarts 5] [--outages 1] [--outage 60] [--lease 15s] [--seed 1] [--together]
 //
 // The upstream is the simulator, in a process of its own; where replicas are killed it loses the answer of one call in a hundred after
 // executing it. Callers enrol the same customers elsewhere all the while, at replicas drawn by lot: nobody's calls may meet. What
 // must hold of every job: each record ends once, as the upstream has it; the upstream has executed each once; no customer ever has two
 // calls in flight; sent twice is only what lost its answer, or was claimed when somebody was killed or frozen, or the database went away.
+// With --together one job meets everything but the SIGTERMs, which always have jobs of their own.
 // After a SIGTERM nothing at all is sent twice. Lanes of a replica that is killed have a new owner within 30 seconds.
 import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
@@ -80,7 +81,7 @@ const replica = (name, environment, port) => {
 }
 
 const main = async (given) => {
-  const { freeze, freezes, kills, lease, outage, outages, perJob, records, replicas: many, restarts, seed, stops } = given
+  const { freeze, freezes, kills, lease, outage, outages, perJob, records, replicas: many, restarts, seed, stops, together } = given
   const random = witness.generator(seed)
   const work = mkdtempSync(join(tmpdir(), "milepost-kills-replicas-"))
   const server = await PostgresServer.start()
@@ -135,10 +136,10 @@ const main = async (given) => {
   const found = witness.problems()
   const table = []
   const answers = new Map()
-  let isCalling = true
+  const calls = { goOn: true }
   /** Callers who enrol the job's customers elsewhere, wherever it may be. */
   const calling = (async () => {
-    while (isCalling) {
+    while (calls.goOn) {
       const customerId = first + Math.floor(random() * records)
       void fetch(`${draw(replicas).url}/v1/enrollments`, {
         method: "POST",
@@ -210,10 +211,11 @@ const main = async (given) => {
     }
   }
 
-  /** One job through all its strikes, and what came of it. */
-  const job = async (kind, atMost) => {
+  /** One job through all its strikes, which come in the order of their kinds, and what came of it. */
+  const job = async (kind, kinds) => {
+    const atMost = kinds.length
     const isOrderly = kind === "stop"
-    await upstream.ask("forget", { isLossy: kind === "kill", millis: 3 })
+    await upstream.ask("forget", { isLossy: kinds.includes("kill"), millis: 3 })
     const beganMillis = performance.now()
     const path = `/v1/jobs?group=${place.group}&target=${place.target}&period=${place.period}`
     const body = `customerId\n${Array.from({ length: records }, (_, index) => first + index).join("\n")}\n`
@@ -228,7 +230,7 @@ const main = async (given) => {
       struck += 1
       const one = isOrderly ? replicas[struck % many] : draw(replicas)
       const before = isOrderly ? [] : await query("SELECT customer_id FROM records WHERE state = 1")
-      const taken = await strikes[kind](one)
+      const taken = await strikes[kinds[struck - 1]](one)
       if (taken !== undefined && taken !== null) pending.push(taken)
       // What was in anybody's hand around the strike.
       const after = isOrderly ? [] : await query("SELECT customer_id FROM records WHERE state = 1 OR lost_attempts > 0")
@@ -264,15 +266,18 @@ const main = async (given) => {
 
   const wanted = { kill: kills, stop: stops, freeze: freezes, restart: restarts, outage: outages }
   const done = { kill: 0, stop: 0, freeze: 0, restart: 0, outage: 0 }
-  for (const [kind, count] of Object.entries(wanted)) {
-    for (let idle = 0; done[kind] < count && idle < 5;) {
-      const struck = await job(kind, Math.min(perJob, count - done[kind]))
-      done[kind] += struck
+  const left = (kind) => Array.from({ length: wanted[kind] - done[kind] }, () => kind)
+  for (const group of together ? [["kill", "freeze", "restart", "outage"], ["stop"]] : Object.keys(wanted).map((kind) => [kind])) {
+    for (let idle = 0; idle < 5;) {
+      const kinds = group.flatMap(left).slice(0, together ? undefined : perJob)
+      if (kinds.length === 0) break
+      const struck = await job(group.length === 1 ? group[0] : "all", kinds)
+      for (const kind of kinds.slice(0, struck)) done[kind] += 1
       idle = struck === 0 ? idle + 1 : 0
     }
   }
 
-  isCalling = false
+  calls.goOn = false
   await calling
   for (const one of replicas) {
     const { code } = await one.end("SIGTERM")
@@ -314,8 +319,9 @@ const { values } = parseArgs({
     outages: { type: "string", default: "1" },
     outage: { type: "string", default: "60" },
     lease: { type: "string", default: "15s" },
+    together: { type: "boolean", default: false },
     seed: { type: "string", default: String(Math.floor(Math.random() * 1e9)) }
   }
 })
-const { lease, "per-job": perJob, ...numbers } = values
-await main({ ...Object.fromEntries(Object.entries(numbers).map(([name, text]) => [name, Number(text)])), perJob: Number(perJob), lease })
+const { lease, "per-job": perJob, together, ...numbers } = values
+await main({ ...Object.fromEntries(Object.entries(numbers).map(([name, text]) => [name, Number(text)])), perJob: Number(perJob), lease, together })

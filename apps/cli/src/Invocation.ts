@@ -46,8 +46,16 @@ export interface OtherFlags {
   readonly port?: string
 }
 
+/** Flags of a run that is handed to a proxy. */
+export interface ViaFlags {
+  readonly via?: string
+  readonly org?: string
+  readonly detach?: boolean
+  readonly again?: boolean
+}
+
 /** Every flag. */
-export type Flags = ConnectionFlags & RecordFlags & OtherFlags
+export type Flags = ConnectionFlags & RecordFlags & OtherFlags & ViaFlags
 
 /** The commands. */
 export type Command =

@@ -22,7 +22,8 @@ Settings come from flags, then the environment, then a profile of milepost.toml:
   MILEPOST_USERNAME             a till, with MILEPOST_PASSWORD or MILEPOST_PASSWORD_MD5
   MILEPOST_OAUTH_KEY            an OAuth client instead, with MILEPOST_OAUTH_SECRET
   MILEPOST_DATA_SCOPE           SELF (default), or OTHER with MILEPOST_DATA_SCOPE_ORG
-  MILEPOST_BASE_PATH, MILEPOST_TIMEOUT, MILEPOST_RATE, MILEPOST_CONCURRENCY`
+  MILEPOST_BASE_PATH, MILEPOST_TIMEOUT, MILEPOST_RATE, MILEPOST_CONCURRENCY
+  MILEPOST_VIA                  a milepost-proxy that bulk runs are handed to, with MILEPOST_API_KEY`
 
 const examples = (lines: ReadonlyArray<string>): string => `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`
 
@@ -69,6 +70,17 @@ const withRun = (command: Command): Command =>
 const withFile = (command: Command): Command =>
   withTarget(command.argument("<FILE>", "the file, or - for stdin"))
     .option("--format <format>", "csv or ndjson (default: by the file's name)")
+
+/** Who makes the calls, if not this machine. */
+const withVia = (command: Command): Command =>
+  command
+    .option("--via <url>", "hand the run to a milepost-proxy and follow it; its key comes from MILEPOST_API_KEY")
+    .option("--detach", "with --via: leave the job to the proxy, and end when it has the file")
+
+const withUpload = (command: Command): Command =>
+  withVia(command)
+    .option("--org <id>", "with --via: the organisation, where the key has several")
+    .option("--again", "with --via: a new job of a file that the proxy has already")
 
 /** What happens when a command line is complete. */
 export type Dispatch = (invocation: Invocation) => Promise<void>
@@ -130,17 +142,18 @@ export const make = (dispatch: Dispatch): Command => {
     .action(runs("status"))
 
   const bulk = program.command("bulk").description("Run a whole file, and look after runs.").helpCommand(false)
-  withRun(withConnection(
+  withUpload(withRun(withConnection(
     withFile(bulk.command("enroll").description("Enrol every customer of a CSV or NDJSON file, plain or .gz."))
       .option("--period <refCode>", "for files without periodName; repeat it: one call a period, in order", collect)
       .option("--initial-balance <n>", "for files without initialBalance: a number, or resume")
       .option("--reset-streak", "for files without resetStreakStatus")
-  )).addHelpText(
+  ))).addHelpText(
     "after",
     `${
       examples([
         "milepost bulk enroll customers.csv --dry-run",
         "milepost bulk enroll customers.csv --group 2154 --target 2309 --period Cycle_1 --period Cycle_2",
+        "milepost bulk enroll customers.csv --via https://milepost.example.com --group 2154 --target 2309 --period Cycle_1",
         "gunzip -c customers.ndjson.gz | milepost bulk enroll - --format ndjson --rate 600/min",
         "milepost bulk enroll examples/spring-campaign.csv --sandbox --world examples/spring-campaign.world.json"
       ])
@@ -153,17 +166,17 @@ A bad row is recorded with line, column and reason, and the run goes on.
 ${exitCodes}`
   ).action(runs("bulk enroll"))
 
-  withRun(withConnection(
+  withUpload(withRun(withConnection(
     withFile(bulk.command("unenroll").description("Take every customer of a file out: the current period and all later ones."))
-  )).addHelpText("after", `${examples(["milepost bulk unenroll leavers.csv --group 2154 --target 2309"])}
+  ))).addHelpText("after", `${examples(["milepost bulk unenroll leavers.csv --group 2154 --target 2309"])}
 
 Columns: customerId, targetGroupId, targetId. Others are carried to the results.
 ${exitCodes}`).action(runs("bulk unenroll"))
 
-  withSitting(withConnection(
+  withVia(withSitting(withConnection(
     bulk.command("resume").description("Go on with a run after a crash, Ctrl-C, a fuse or new credentials.")
       .argument("[RUN]", "the run's id (default: the latest)")
-  )).addHelpText("after", `${examples(["milepost bulk resume", "milepost bulk resume 20250101-120000-abcd --rate 300/min"])}\n${exitCodes}`)
+  ))).addHelpText("after", `${examples(["milepost bulk resume", "milepost bulk resume 20250101-120000-abcd --rate 300/min"])}\n${exitCodes}`)
     .action(runs("bulk resume"))
 
   withSitting(withConnection(

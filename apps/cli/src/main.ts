@@ -50,7 +50,9 @@ const settingsLayer = (
           data_scope_org: flags.dataScopeOrg,
           timeout: flags.timeout,
           rate: flags.rate,
-          concurrency: flags.concurrency
+          concurrency: flags.concurrency,
+          via: flags.via,
+          org: flags.org
         }
       })
     })
@@ -127,6 +129,16 @@ const ledgersLayer: Layer.Layer<Ledgers.Ledgers> = Layer.succeed(Ledgers.Ledgers
     })
 })
 
+/** The run that a command is about, and what is kept of it where it was handed to a proxy. */
+const handedRun = ({ args, flags }: Invocation) =>
+  Effect.gen(function*() {
+    const [BulkVia, RunFolder, ViaRun] = yield* Effect.promise(() =>
+      Promise.all([import("./commands/BulkVia.js"), import("./bulk/RunFolder.js"), import("./via/ViaRun.js")])
+    )
+    const folder = yield* RunFolder.find(flags.runDir ?? RunFolder.runsByDefault, args[0])
+    return { BulkVia, folder, run: yield* ViaRun.read(folder) }
+  })
+
 const bulk = (invocation: Invocation) =>
   Effect.gen(function*() {
     yield* keepHeapSmall
@@ -142,14 +154,23 @@ const bulk = (invocation: Invocation) =>
         return yield* BulkLook.show(invocation)
       case "bulk results":
         return yield* BulkLook.results(invocation)
-      case "bulk resume":
-        return yield* Effect.provide(BulkRun.resume(invocation), upstream)
+      case "bulk resume": {
+        const { BulkVia, folder, run } = yield* handedRun(invocation)
+        return run === null
+          ? yield* Effect.provide(Effect.zipRight(BulkVia.refused(invocation), BulkRun.resume(invocation)), upstream)
+          : yield* BulkVia.resume(invocation, folder, run)
+      }
       case "bulk retry":
-        return yield* Effect.provide(BulkRun.retry(invocation), upstream)
-      case "bulk undo":
-        return yield* Effect.provide(BulkRun.undo(invocation), upstream)
+      case "bulk undo": {
+        const { BulkVia, folder, run } = yield* handedRun(invocation)
+        if (run !== null) return yield* BulkVia.underived(command === "bulk retry" ? "retry" : "undo", folder, run)
+        return yield* Effect.provide(command === "bulk retry" ? BulkRun.retry(invocation) : BulkRun.undo(invocation), upstream)
+      }
       default: {
         const operation = command === "bulk unenroll" ? "unenroll" : "enroll"
+        const BulkVia = yield* Effect.promise(() => import("./commands/BulkVia.js"))
+        const url = yield* BulkVia.urlOf(invocation)
+        if (url !== null) return yield* flags.dryRun === true ? BulkVia.dryRun(invocation, operation, url) : BulkVia.liveRun(invocation, operation, url)
         return flags.dryRun === true
           ? yield* Bulk.dryRun(invocation, operation)
           : yield* Effect.provide(Bulk.liveRun(invocation, operation), upstream)

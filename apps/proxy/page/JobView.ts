@@ -155,10 +155,10 @@ export const make = ({ changed, client, id, orgOf, refused }: Options): JobView 
   }
   actions.append(buttons.pause, buttons.resume, buttons.cancel)
 
-  const save = (outcome: string | null) => async (): Promise<void> => {
+  const save = (what: Download.What) => async (): Promise<void> => {
     write(trouble, "")
     Say.now("The download begins.")
-    write(trouble, await Download.results(client, id, outcome, signal) ?? "")
+    write(trouble, await Download.save(client, id, what, signal) ?? "")
   }
 
   const readFailures = async (now: Job): Promise<void> => {
@@ -206,12 +206,14 @@ export const make = ({ changed, client, id, orgOf, refused }: Options): JobView 
 
   const showDownloads = (now: Job): void => {
     const wanted = failedWords.filter((word) => now.counts[word] > 0)
-    const text = wanted.join()
+    const hasFailed = wanted.length > 0 || now.refusals.some(({ code, outcome }) => outcome === "skipped" && code === "fuse")
+    const text = [...wanted, hasFailed].join()
     if (downloads.dataset["shown"] === text) return
     downloads.dataset["shown"] = text
     downloads.replaceChildren(
+      ...(hasFailed ? [button("Download failed rows (to mend and upload again)", () => void save("failed")())] : []),
       ...wanted.map((word) => button(`Download ${word} (CSV)`, () => void save(word)())),
-      button("Download all results (CSV)", () => void save(null)())
+      button("Download all results (CSV)", () => void save("all")())
     )
   }
 

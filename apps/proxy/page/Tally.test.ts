@@ -14,6 +14,7 @@ const job = (more: Partial<Omit<Job, "counts">> & { readonly counts?: Partial<Jo
   records: 10,
   open: 0,
   calls: 10,
+  warnings: 0,
   callsPerSecond: null,
   limitPerSecond: null,
   etaSeconds: null,

@@ -4,14 +4,12 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
 import * as FileSystem from "@effect/platform/FileSystem"
-import { SqlClient } from "@effect/sql/SqlClient"
 import * as Lanes from "@milepost/engine/Lanes"
 import * as UndiciTransport from "@milepost/http/UndiciTransport"
 import * as Simulator from "@milepost/simulator/Simulator"
 import * as SimulatorServer from "@milepost/simulator/SimulatorServer"
 import * as World from "@milepost/simulator/World"
 import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -99,6 +97,16 @@ const untilStopped = Effect.gen(function*() {
   return Deferred.await(asked)
 })
 
+/** Who is told to end gets so long, as the deployments do; what is in flight gets 30 seconds of it. */
+const longestEndMillis = 42_000
+
+/** Ends the process when it cannot end in order, because what was answered cannot be written down: it is sent again, and told apart. */
+const endAtLast = (): void =>
+  void setTimeout(() => {
+    log.write("error", "not-stopped-in-time", { message: "what the upstream has answered could not be written down; those calls are repeated" })
+    setTimeout(() => process.exit(1), 100)
+  }, longestEndMillis).unref()
+
 /** Organisations are read again at SIGHUP; a mistake changes nothing. */
 const reloading = (orgs: Effect.Effect<Settings.Settings["orgs"], Refused, FileSystem.FileSystem>) =>
   Effect.gen(function*() {
@@ -154,7 +162,7 @@ const serve = (
             const traced = traces === null ? transport : traces.traced(transport)
             return replicas === null ? traced : replicas.fenced(traced)
           }),
-        ...(replicas === null ? {} : { route: replicas.route, pace: Upstreams.sharedPaces(Context.get(context, SqlClient), replicas.replica.id) }),
+        ...(replicas === null ? {} : { route: replicas.route, pace: Upstreams.sharedPaces(replicas.sql, replicas.replica.id) }),
         watch: (org, request, exit, took) =>
           metrics.called(org, request.operation, Exit.isSuccess(exit) ? String(exit.value.status) : wordOf(exit.cause), took)
       })
@@ -170,6 +178,7 @@ const serve = (
       log.write("info", "listening", { url: serving.url, orgs: settings.orgs.map(({ id }) => id).join(",") })
       yield* stopped
       log.write("info", "draining")
+      yield* Effect.sync(endAtLast)
       yield* serving.drain
       log.write("info", "stopped")
       return done

@@ -234,10 +234,33 @@ describe("jobs", () => {
     const { id } = told(await upload(proxy, secret, csv([1050])))
     await until(proxy, secret, id, "finished")
     for (const stranger of strangers) {
-      for (const path of ["", "/results", "/events"]) expect((await call(`${proxy.url}/v1/jobs/${id}${path}`, { secret: stranger.secret })).status).toBe(404)
+      for (const path of ["", "/results", "/failed", "/events"]) expect((await call(`${proxy.url}/v1/jobs/${id}${path}`, { secret: stranger.secret })).status).toBe(404)
       expect((await call(`${proxy.url}/v1/jobs/${id}/cancel`, { secret: stranger.secret, method: "POST" })).status).toBe(404)
       expect((await call(`${proxy.url}/v1/jobs`, { secret: stranger.secret })).text).toBe(`{"jobs":[]}`)
     }
+  })
+
+  it("give their failed rows as they were uploaded, to be mended and uploaded again", async () => {
+    const proxy = await start()
+    const { secret } = await proxy.key()
+    const failedOf = async (body: string, query: string, type?: string) => {
+      const { id } = told(await upload(proxy, secret, body, query, type))
+      await until(proxy, secret, id, "finished")
+      const { headers, text } = await call(`${proxy.url}/v1/jobs/${id}/failed`, { secret })
+      return [headers.get("content-type"), headers.get("content-disposition"), text.replaceAll(id, "ID")]
+    }
+    const header = "CustomerId, note\r\n"
+    expect(await failedOf(`${header}1050,=1+1\r\nx,"a, b"\r\n1051,\r\n1050,again\r\n 7 ,=2`, place)).toEqual([
+      "text/csv; charset=utf-8",
+      expect.stringMatching(/-failed\.csv"$/),
+      // Byte for byte, but for the line end that the last row did not have; a duplicate is no failure.
+      `${header}x,"a, b"\r\n 7 ,=2\n`
+    ])
+    expect(await failedOf(`{"customerId":1060}\n{"customerId": "x" }\n`, place, "application/x-ndjson")).toEqual([
+      "application/x-ndjson",
+      expect.stringMatching(/-failed\.ndjson"$/),
+      `{"customerId": "x" }\n`
+    ])
   })
 
   it("tell their progress as events, and only what is newer to who comes again", async () => {

@@ -202,6 +202,9 @@ describe.skipIf(found === null)("the page for operators", () => {
     const saved = Fs.readFileSync(await download.path(), "utf8")
     expect(saved.trimEnd().split("\r\n")).toHaveLength(27)
     expect(saved).toMatch(/^customerId,line,period,outcome,code,message/)
+    const [failed] = await Promise.all([page.waitForEvent("download"), job.getByRole("button", { name: "Download failed rows (to mend and upload again)" }).click()])
+    expect(failed.suggestedFilename()).toMatch(/^job_.*-failed\.csv$/)
+    expect(Fs.readFileSync(await failed.path(), "utf8")).toBe(`customerId\n${[...rows(5, 24), "x", "9007199254740993"].join("\n")}\n`)
     expect(await inaccessible(page)).toEqual([])
 
     // By the keyboard alone: what is skipped to, what comes next, and that it is seen.

@@ -2,10 +2,10 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
 import { afterEach } from "@effect/vitest"
+import type * as Transport from "@milepost/core/Transport"
 import * as Lanes from "@milepost/engine/Lanes"
 import * as UndiciTransport from "@milepost/http/UndiciTransport"
 import { Ledger } from "@milepost/ledger/Ledger"
-import * as LibsqlLedger from "@milepost/ledger/LibsqlLedger"
 import * as Simulator from "@milepost/simulator/Simulator"
 import * as SimulatorServer from "@milepost/simulator/SimulatorServer"
 import * as World from "@milepost/simulator/World"
@@ -16,10 +16,12 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as Fs from "node:fs"
+import * as Net from "node:net"
 import * as Os from "node:os"
 import * as NodePath from "node:path"
 import { performance } from "node:perf_hooks"
 import * as Serve from "../src/commands/Serve.js"
+import * as Database from "../src/Database.js"
 import type { Grant } from "../src/keys/ApiKey.js"
 import { Keys, layer as keysLayer } from "../src/keys/Keys.js"
 import * as Log from "../src/operation/Log.js"
@@ -27,9 +29,12 @@ import * as Metrics from "../src/operation/Metrics.js"
 import type * as Traces from "../src/operation/Traces.js"
 import * as Page from "../src/page/Page.js"
 import * as Patience from "../src/server/Patience.js"
+import * as Replicas from "../src/replicas/Replicas.js"
 import * as Orgs from "../src/settings/Orgs.js"
-import * as Store from "../src/Store.js"
+import type { SharedDatabase } from "../src/settings/SharedDatabase.js"
+import type { Inner } from "../src/upstream/Gate.js"
 import * as Upstreams from "../src/upstream/Upstreams.js"
+import * as Databases from "./databases.js"
 
 /** Where the upstream's routes are. */
 export const basePath = "/api_gateway/intouch-api-v3/v3.1"
@@ -56,6 +61,8 @@ export interface Running {
   /** The folder of its data, to start another one on. */
   readonly data: string
   readonly ledger: Context.Tag.Service<Ledger>
+  /** Among others, where it shares a database. */
+  readonly replicas: Replicas.Replicas | null
 }
 
 const running = new Set<() => Promise<void>>()
@@ -75,13 +82,26 @@ export interface Options {
   readonly orgs?: ReadonlyArray<Readonly<Record<string, string>>>
   readonly queue?: number
   readonly data?: string
+  /** The address of a database that it shares, instead of a folder. */
+  readonly database?: string
   readonly uploadBytes?: number
   readonly traces?: Traces.Traces
   readonly uploadPatience?: Patience.Patience
   readonly simulatorUrl?: string
   /** Where the page was built. */
   readonly page?: string
+  /** How long replicas of the same database take it for alive: short, where a test waits for what it leaves behind. */
+  readonly leaseMillis?: number
 }
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const server = Net.createServer()
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
+    })
+  })
 
 /** Starts a proxy; it ends with the test. */
 export const start = async (options: Options = {}): Promise<Running> => {
@@ -113,7 +133,16 @@ export const start = async (options: Options = {}): Promise<Running> => {
     later: queueMicrotask
   })
   const metrics = Metrics.make()
-  const file = Layer.tap(LibsqlLedger.layer({ path: `${data}/proxy.db` }), (context) => Effect.provide(Store.migrate, context))
+  const port = options.database === undefined ? 0 : await freePort()
+  const place: Database.Place = options.database === undefined ? { data, database: null } : Databases.placeOf(options.database)
+  const database: SharedDatabase | null = place.database === null ? null : {
+    ...place.database,
+    leaseMillis: options.leaseMillis ?? place.database.leaseMillis,
+    advertise: `http://127.0.0.1:${port}`
+  }
+  const opened = await within(Effect.provide(Database.open({ ...place, database }, { patienceMillis: 30_000, waiting: () => undefined }), NodeFileSystem.layer))
+  const replicas = database === null ? null : await within(Effect.provide(Replicas.join(database, database.advertise ?? ""), opened))
+  const traced = (transport: Transport.Service): Inner => options.traces === undefined ? transport : options.traces.traced(transport)
   const services = Layer.mergeAll(
     keysLayer,
     Layer.succeed(Log.Log, log),
@@ -122,17 +151,19 @@ export const start = async (options: Options = {}): Promise<Running> => {
     Upstreams.layer({
       orgs,
       queue: options.queue ?? 1_000,
-      ...(options.traces === undefined ? {} : { connect: (connection) => Effect.map(UndiciTransport.make(connection), options.traces!.traced) }),
+      connect: (connection) =>
+        Effect.map(UndiciTransport.make(connection), (transport) => replicas === null ? traced(transport) : replicas.fenced(traced(transport))),
+      ...(replicas === null ? {} : { route: replicas.route, pace: Upstreams.sharedPaces(replicas.sql, replicas.replica.id) }),
       watch: (org, request, exit, took) =>
         metrics.called(org, request.operation, Exit.isSuccess(exit) ? String(exit.value.status) : "none", took)
     })
-  ).pipe(Layer.provideMerge(file))
+  ).pipe(Layer.provideMerge(Layer.succeedContext(opened)))
   const context = await within(Layer.build(services))
   const page = options.page === undefined
     ? Page.none
     : await Effect.runPromise(Effect.provide(Page.load(options.page), NodeFileSystem.layer))
   const serving = await within(Effect.provide(
-    Serve.serve({ host: "127.0.0.1", port: 0, data, replicas: null, uploadBytes: options.uploadBytes ?? 10_000_000, uploadPatience: options.uploadPatience ?? Patience.standard, retentionDays: 30, metrics, page, traces: options.traces ?? null, nowMillis: () => performance.now() }),
+    Serve.serve({ host: "127.0.0.1", port, data, replicas, uploadBytes: options.uploadBytes ?? 10_000_000, uploadPatience: options.uploadPatience ?? Patience.standard, retentionDays: 30, metrics, page, traces: options.traces ?? null, nowMillis: () => performance.now() }),
     context
   ))
   const keys = Context.get(context, Keys)
@@ -156,6 +187,7 @@ export const start = async (options: Options = {}): Promise<Running> => {
     metrics,
     data,
     ledger: Context.get(context, Ledger),
+    replicas,
     key: async (grant) => {
       const made = await Effect.runPromise(keys.create({ name: "a test", orgs: ["brand"], targetGroups: null, perMinute: null, ...grant }))
       return { id: made.key.id, secret: Redacted.value(made.secret) }

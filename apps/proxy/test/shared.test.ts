@@ -1,7 +1,7 @@
 /** What several replicas keep in one real PostgreSQL: keys, first answers, a secret, and what they say when it is gone. */
 import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
 import { SqlClient } from "@effect/sql/SqlClient"
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "@effect/vitest"
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "@effect/vitest"
 import * as PostgresServer from "@milepost/testing/PostgresServer"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -15,6 +15,7 @@ import * as Database from "../src/Database.js"
 import * as Keys from "../src/keys/Keys.js"
 import * as Store from "../src/Store.js"
 import * as Databases from "./databases.js"
+import { call, start } from "./running.js"
 
 let server: PostgresServer.PostgresServer
 const replicas: Array<Databases.Replica> = []
@@ -221,5 +222,32 @@ describe("first answers in a shared database", () => {
     }
     const again = Effect.retry(other.once(answer("twice")), { while: ({ status }) => status === 409 || status === 503, times: 500, schedule: Schedule.spaced("20 millis") })
     expect((await Effect.runPromise(again)).body).toBe("first")
+  })
+})
+
+describe("jobs in a shared database", () => {
+  it("are stored, sent and told of as in a file, and are there at the next start", async () => {
+    const database = await emptyDatabase()
+    const first = await start({ database })
+    const { secret } = await first.key()
+    const headers = { "content-type": "text/csv" }
+    const stored = await call(`${first.url}/v1/jobs?group=2154&target=2309&period=Cycle_3`, { secret, headers, body: "customerId\n1050\n5\nx\n1050\n" })
+    expect([stored.status, stored.text]).toEqual([202, expect.stringContaining("\"id\"")])
+    const { id } = JSON.parse(stored.text) as { readonly id: string }
+    const told = async (url: string) => JSON.parse((await call(`${url}/v1/jobs/${id}`, { secret })).text) as { readonly state: string }
+    await vi.waitUntil(async () => (await told(first.url)).state === "finished", { timeout: 60_000, interval: 20 })
+    const job = { state: "finished", records: 4, counts: { enrolled: 1, rejected: 2, skipped: 1 } }
+    expect(await told(first.url)).toMatchObject(job)
+    await first.stopServing()
+    const second = await start({ database, simulatorUrl: first.simulatorUrl })
+    expect(await told(second.url)).toMatchObject(job)
+    const results = await call(`${second.url}/v1/jobs/${id}/results`, { secret })
+    expect(results.text.split("\r\n")).toHaveLength(4 + 2)
+    const [row] = await (await replica(database)).run(Effect.flatMap(SqlClient, (sql) =>
+      sql<{ readonly created_at: number; readonly ended_at: number }>`SELECT created_at, ended_at FROM proxy_jobs`))
+    expect(row?.created_at).toBeGreaterThan(2 ** 31)
+    expect(row?.ended_at).toBeGreaterThanOrEqual(row?.created_at ?? Number.NaN)
+    expect((await call(`${second.url}/v1/jobs/${id}`, { secret, method: "DELETE" })).status).toBe(204)
+    expect((await call(`${second.url}/v1/jobs/${id}`, { secret })).status).toBe(404)
   })
 })

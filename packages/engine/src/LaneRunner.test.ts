@@ -5,10 +5,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
-import { full, job, records } from "../test/jobs.js"
+import type { Ledger } from "@milepost/ledger"
+import { full, job, records, type Records } from "../test/jobs.js"
 import { milestone } from "../test/rows.js"
 import { answer, make, refused } from "../test/upstream.js"
-import { afterLostAttempts, runChunk } from "./LaneRunner.js"
+import { afterLostAttempts, type Hold, runChunk } from "./LaneRunner.js"
 
 const claimed = (customers: ReadonlyArray<number>, lostAttempts = 0): ReadonlyArray<Claimed> =>
   customers.map((customer, index) => ({
@@ -177,6 +178,134 @@ describe("a lane's chunk", () => {
       yield* TestClock.adjust(10)
       assert.isTrue(Exit.isFailure(yield* Fiber.await(running)))
       assert.deepStrictEqual(ascending(settled.keys()), [1, 2, 3])
+    }))
+})
+
+/** A lane that can be lost, and what was told of it. */
+const leased = () => {
+  const told = { leftClaimed: 0, exits: 0 }
+  const listeners = new Set<() => void>()
+  let isHeld = true
+  const hold: Hold = {
+    epoch: 7,
+    isShared: true,
+    isHeld: () => isHeld,
+    onLeave: (callback) => {
+      listeners.add(callback)
+      return () => {
+        listeners.delete(callback)
+      }
+    },
+    leftClaimed: () => {
+      told.leftClaimed += 1
+    },
+    exit: () => {
+      told.exits += 1
+    }
+  }
+  return {
+    told,
+    listeners,
+    enter: () => isHeld ? hold : null,
+    /** Nobody tells: its time is over. */
+    expire: () => {
+      isHeld = false
+    },
+    leave: () => {
+      isHeld = false
+      for (const listener of listeners) listener()
+    }
+  }
+}
+
+/** A ledger that notes under which epoch outcomes were written and records given back. */
+const noting = (records: Records) => {
+  const epochs: Array<number | undefined> = []
+  const { release, settle } = records.ledger
+  const ledger: Ledger.Service = {
+    ...records.ledger,
+    settle: (run, settlements, epoch) => {
+      epochs.push(epoch)
+      return settle(run, settlements)
+    },
+    release: (run, seqs, epoch) => {
+      epochs.push(epoch)
+      return release(run, seqs)
+    }
+  }
+  return { ledger, epochs }
+}
+
+describe("a chunk of a lane that others may take over", () => {
+  it.scoped("starts nothing once the lane is not held, though nobody has told it; what was in flight is written under its epoch", () =>
+    Effect.gen(function*() {
+      const found = records(ten)
+      const { epochs, ledger } = noting(found)
+      const lane = leased()
+      const upstream = make({ latencyMillis: 10 })
+      const work = yield* job(ledger, upstream.transport)
+      const running = yield* Effect.fork(runChunk(work, 0, lane.enter))
+      yield* TestClock.adjust(5)
+      lane.expire()
+      yield* TestClock.adjust(5)
+      assert.isFalse(yield* Fiber.join(running))
+      assert.strictEqual(upstream.order.length, 4)
+      assert.deepStrictEqual(ascending(found.settled.keys()), [1, 2, 3, 4])
+      assert.deepStrictEqual(found.released, [5, 6, 7, 8, 9, 10])
+      assert.isTrue(epochs.length > 0 && epochs.every((epoch) => epoch === 7))
+      assert.deepStrictEqual(lane.told, { leftClaimed: 0, exits: 1 })
+      assert.strictEqual(lane.listeners.size, 0)
+    }))
+
+  it.scoped("a call that waits for its turn does not leave any more", () =>
+    Effect.gen(function*() {
+      const found = records(ten)
+      const lane = leased()
+      const upstream = make({ latencyMillis: 10 })
+      const work = yield* job(found.ledger, upstream.transport)
+      work.pace.pause(1_000, "429")
+      const running = yield* Effect.fork(runChunk(work, 0, lane.enter))
+      yield* TestClock.adjust(500)
+      lane.expire()
+      yield* TestClock.adjust(600)
+      assert.isFalse(yield* Fiber.join(running))
+      assert.strictEqual(upstream.order.length, 0)
+      assert.strictEqual(found.released.length, 10)
+      assert.strictEqual(work.concurrency.inFlight(), 0)
+    }))
+
+  it.scoped("a call is not repeated once the lane is left, and told to be left claimed where it may have been executed", () =>
+    Effect.gen(function*() {
+      const found = records(ten)
+      const lane = leased()
+      const upstream = make({ latencyMillis: 10, loses: () => true })
+      const work = yield* job(found.ledger, upstream.transport)
+      const running = yield* Effect.fork(runChunk(work, 0, lane.enter))
+      yield* TestClock.adjust(15)
+      const sent = upstream.order.length
+      lane.leave()
+      yield* TestClock.adjust(60)
+      assert.isFalse(yield* Fiber.join(running))
+      assert.isAtMost(upstream.order.length, sent)
+      assert.strictEqual(found.settled.size, 0)
+      assert.strictEqual(found.released.length, 10 - sent)
+      assert.strictEqual(lane.told.leftClaimed, sent)
+    }))
+
+  it.scoped("a claim whose answer got lost is told, and one for a lane that is lost meanwhile is not waited for", () =>
+    Effect.gen(function*() {
+      const found = records(ten)
+      found.failing.add("claim")
+      const lane = leased()
+      const work = yield* job(found.ledger, make().transport)
+      const running = yield* Effect.fork(runChunk(work, 0, lane.enter))
+      yield* TestClock.adjust(100)
+      lane.leave()
+      yield* TestClock.adjust(2_000)
+      assert.isFalse(yield* Fiber.join(running))
+      assert.isAbove(lane.told.leftClaimed, 0)
+      assert.strictEqual(lane.told.exits, 1)
+      assert.isNull(work.stopped())
     }))
 })
 

@@ -150,4 +150,16 @@ describe("a pace", () => {
       yield* TestClock.adjust(500)
       assert.isTrue((yield* Fiber.poll(waiting))._tag === "Some")
     }))
+
+  it("follows a ceiling that moves, and what was learnt stays below it", () => {
+    let members = 1
+    const pace = Pace.make({ nowMillis: 0, callsPerSecond: () => 100 / members })
+    assert.strictEqual(pace.rate(), 100)
+    members = 4
+    assert.strictEqual(pace.rate(), 25)
+    const learning = Pace.make({ nowMillis: 0, callsPerSecond: () => 100 / members, learntBefore: 40 })
+    assert.strictEqual(learning.rate(), 25)
+    members = 2
+    assert.strictEqual(learning.rate(), 40)
+  })
 })

@@ -95,7 +95,7 @@ export interface Options {
   readonly lanes?: number
   /** How long a lease lasts that is not refreshed; 15 seconds by default. So long a lane stands still when its owner dies. */
   readonly lifetime?: Duration.DurationInput
-  /** How often leases are refreshed; 3 seconds by default. */
+  /** How often leases are refreshed, and how long the database may take for it; 3 seconds by default. */
   readonly refresh?: Duration.DurationInput
   /**
    * How long before the end of its leases a process stops sending, by its own clock; 5 seconds by default. A call that is on
@@ -351,7 +351,8 @@ export const make = (options: Options): Effect.Effect<Service, ClusterMismatch |
     if (found.cluster !== cluster || found.lanes !== lanes) return yield* new ClusterMismatch({ found, wanted: { cluster, lanes } })
     yield* tick
     dueAt = steadyMillis(clock) + (isMissing ? quickMillis : refreshMillis)
-    const fiber = yield* Effect.forkScoped(loop)
+    // A span every few seconds would say nothing.
+    const fiber = yield* Effect.forkScoped(Effect.withTracerEnabled(loop, false))
 
     const leave = yield* Effect.cached(Effect.uninterruptible(Effect.gen(function*() {
       isLeaving = true

@@ -147,6 +147,8 @@ export const make = ({ callsPerSecond, org, replica, sql }: Options): Effect.Eff
     let hungryMillis: number | null = null
     let againMillis = 0
     let readMillis = now()
+    /** Somebody has come after a while in which nobody did. */
+    let isBack = false
     const bell = Effect.unsafeMakeLatch(false)
 
     const isLimited = (): boolean => pace.crawl !== null || pace.rate !== null
@@ -237,8 +239,9 @@ export const make = ({ callsPerSecond, org, replica, sql }: Options): Effect.Eff
               continue
             }
           }
-          readMillis = endedMillis
-          againMillis = lease.againMillis + endedMillis - nowMillis
+          readMillis = startedMillis
+          isBack = false
+          againMillis = lease.againMillis <= nowMillis ? startedMillis : lease.againMillis + endedMillis - nowMillis
           return adopt(lease, database)
         }
       })
@@ -260,13 +263,14 @@ export const make = ({ callsPerSecond, org, replica, sql }: Options): Effect.Eff
         }))
     })
 
-    const isBusy = (): boolean => accepted > 0 || pace.crawl !== null || hungryMillis !== null || taker.waiting() > 0
+    const isBusy = (at: number): boolean =>
+      accepted > 0 || pace.crawl !== null || pace.pause.untilMillis > at || hungryMillis !== null || taker.waiting() > 0
 
     const hasNews = (): boolean =>
       seen.callsPerSecond !== undefined || seen.refused.length > 0 || seen.paused !== null || seen.crawl !== undefined || seen.triedMillis !== null
 
     const isDue = (at: number): boolean =>
-      hasNews() || (wanted(at) > 0 && at >= againMillis) || at - readMillis >= (isBusy() ? busyMillis : idleMillis)
+      isBack || hasNews() || (wanted(at) > 0 && at >= againMillis) || at - readMillis >= (isBusy(at) ? busyMillis : idleMillis)
 
     const once = Effect.matchEffect(
       sync.pipe(
@@ -316,7 +320,13 @@ export const make = ({ callsPerSecond, org, replica, sql }: Options): Effect.Eff
 
     return {
       turn: (at) => {
-        if (!isLimited() && isKnown) return Math.max(at, pace.pause.untilMillis)
+        if (!isLimited() && isKnown) {
+          if (!isBack && at - readMillis > 2 * busyMillis) {
+            isBack = true
+            ring()
+          }
+          return Math.max(at, pace.pause.untilMillis)
+        }
         const turn = leased.take(at)
         if (turn === null) {
           hungryMillis = at

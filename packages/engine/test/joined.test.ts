@@ -4,7 +4,7 @@ import { SqlClient } from "@effect/sql/SqlClient"
 import * as RetryPolicy from "@milepost/core/RetryPolicy"
 import { Transport } from "@milepost/core/Transport"
 import { Engine, Replica } from "@milepost/engine"
-import { Ledger, MemoryLedger } from "@milepost/ledger"
+import { Lane, Ledger, MemoryLedger } from "@milepost/ledger"
 import type { Connection } from "@effect/sql/SqlConnection"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -68,9 +68,8 @@ const start = (changed: Partial<Replica.Options> = {}) =>
           cluster: "test",
           address: "http://127.0.0.1:1",
           lanes,
-          lifetime: "600 millis",
+          lifetime: "15 seconds",
           refresh: "50 millis",
-          margin: "200 millis",
           leaveWithin: "2 seconds",
           ...changed
         }),
@@ -139,7 +138,8 @@ describe("processes that joined a run", () => {
   it.live("go on without one that dies: what it had claimed is repeated as perhaps executed, nothing else is sent twice", () =>
     run(Effect.gen(function*() {
       const ledger = yield* imported("a", customers(600).map((customer) => milestone(customer)), lanes)
-      const [one, two] = [yield* start(), yield* start()]
+      const short = { lifetime: "1500 millis", margin: "500 millis" } as const
+      const [one, two] = [yield* start(short), yield* start(short)]
       yield* areSettled(one, two)
       yield* Engine.begin("a")
       let ofOne = 0
@@ -228,23 +228,23 @@ describe("processes that joined a run", () => {
   it.live("stop together when one of them has a reason to, and can be begun again", () =>
     run(Effect.gen(function*() {
       const ledger = yield* imported("a", customers(600).map((customer) => milestone(customer)), lanes)
-      const [one, two] = [yield* start(), yield* start()]
+      let ends = 0
+      const counting: Ledger.Service = {
+        ...ledger,
+        end: (...args) => Effect.zipRight(Effect.sync(() => ends += 1), ledger.end(...args))
+      }
+      const counted = Effect.provideService(start(), Ledger.Ledger, counting)
+      const [one, two] = [yield* counted, yield* counted]
       yield* areSettled(one, two)
       yield* Engine.begin("a")
-      let ends = 0
       const refusing = make({ latencyMillis: 2, refuses: () => answer(401, {}) })
       const slow = make({ latencyMillis: 20 })
-      const counted = Effect.provideService(
-        Effect.all([one.join(refusing), two.join(slow)], { concurrency: 2 }),
-        Ledger.Ledger,
-        { ...ledger, end: (...args) => Effect.zipRight(Effect.sync(() => ends += 1), ledger.end(...args)) }
-      )
-      const [first, second] = yield* counted
+      const [first, second] = yield* Effect.all([one.join(refusing), two.join(slow)], { concurrency: 2 })
       assert.strictEqual(first.run.state, "stopped")
       assert.strictEqual(first.stop?.reason, "fuse")
       assert.strictEqual(second.left, "ended")
       assert.strictEqual(second.stop?.reason, "fuse")
-      assert.strictEqual(ends, 0)
+      assert.strictEqual(ends, 1)
       const { counts } = yield* ledger.run("a")
       assert.strictEqual(counts.claimed, 0)
       assert.isBelow(slow.order.length, 300)
@@ -306,6 +306,32 @@ describe("processes that joined a run", () => {
       yield* one.join(upstream)
       assert.strictEqual(upstream.order.length, 400)
       yield* one.close
+    })))
+
+  it.live("one that has nothing to do only looks at the run", () =>
+    run(Effect.gen(function*() {
+      const [one, two] = [yield* start(), yield* start()]
+      yield* areSettled(one, two)
+      const ofTwo = two.replica.held()
+      const theirs = Array.from({ length: 200 }, (_, index) => index + 1).find((customer) => ofTwo.includes(Lane.of(customer, lanes))) ?? 0
+      const ledger = yield* imported("a", [milestone(theirs)], lanes)
+      yield* Engine.begin("a")
+      const asked: Record<string, number> = {}
+      const counting = new Proxy(ledger, {
+        get: (target, name: keyof Ledger.Service) => {
+          asked[name] = (asked[name] ?? 0) + 1
+          return target[name]
+        }
+      })
+      const idle = Effect.provide(
+        Engine.join("a", { ...joining, poll: "100 millis" }),
+        Context.make(Ledger.Ledger, counting).pipe(Context.add(Transport, make().transport), Context.add(Replica.Replica, one.replica))
+      )
+      const [end] = yield* Effect.all([idle, two.join(make({ latencyMillis: 1_000 }))], { concurrency: 2 })
+      assert.strictEqual(end.run.state, "finished")
+      assert.isAtMost(asked["pendingLanes"] ?? 0, 2)
+      assert.deepStrictEqual([asked["claim"], asked["reclaim"]], [undefined, undefined])
+      yield* Effect.all([one.close, two.close])
     })))
 
   it.live("a run of other lanes than the replicas' is refused, and so is one that does not run", () =>

@@ -22,7 +22,8 @@ export const takeAll = (
   const pump = (): void => {
     if (timer !== null) clearTimeout(timer)
     timer = null
-    while (!isStopped && wants() > 0) {
+    for (;;) {
+      if (isStopped || wants() === 0) break
       const at = now()
       if (turn === null || era !== pace.era()) {
         era = pace.era()

@@ -77,8 +77,8 @@ const nameOf = (url: Redacted.Redacted): string => {
   }
 }
 
-/** Beyond what the database allows a statement, so that it has the first word. */
-const graceMillis = 5_000
+/** Beyond what the database allows a statement, in milliseconds, so that it has the first word. */
+const grace = (statementMillis: number): number => Math.min(5_000, statementMillis)
 
 /** Connections that notice when nobody answers; the database ends what takes too long, if it is there to do so. */
 const pool = (options: Options): Effect.Effect<Pool, SqlError, Scope.Scope> => {
@@ -103,7 +103,7 @@ const pool = (options: Options): Effect.Effect<Pool, SqlError, Scope.Scope> => {
         made.on("connect", (client) => {
           // No answer and no sign of life for this long: a cable was pulled. Whoever waits is told, and the connection is not used again.
           const { stream } = (client as unknown as { readonly connection: { readonly stream: Socket } }).connection
-          stream.setTimeout(statementMillis + graceMillis, () => stream.destroy(new Error("Connection terminated: no answer")))
+          stream.setTimeout(statementMillis + grace(statementMillis), () => stream.destroy(new Error("Connection terminated: no answer")))
         })
         return made
       },

@@ -32,10 +32,12 @@ export const actions = FastCheck.array(
     FastCheck.record({
       _tag: FastCheck.constant("settle" as const),
       pick,
-      outcome: FastCheck.constantFrom(...outcomes)
+      outcome: FastCheck.constantFrom(...outcomes),
+      isFenced: FastCheck.boolean()
     }),
-    FastCheck.record({ _tag: FastCheck.constant("release" as const), pick }),
+    FastCheck.record({ _tag: FastCheck.constant("release" as const), pick, isFenced: FastCheck.boolean() }),
     FastCheck.record({ _tag: FastCheck.constant("crash" as const) }),
+    FastCheck.record({ _tag: FastCheck.constant("takeover" as const), lane: FastCheck.nat({ max: lanes - 1 }) }),
     FastCheck.record({ _tag: FastCheck.constant("skip" as const), period: FastCheck.constantFrom("C1", "C2", "all"), reason: skipReason }),
     FastCheck.record({ _tag: FastCheck.constant("rearm" as const), reason: skipReason })
   ),
@@ -49,6 +51,8 @@ interface Modelled {
   state: "pending" | "claimed" | "ended"
   outcome: Outcome.Outcome | null
   lost: number
+  /** Under which epoch it was claimed last. */
+  epoch: number
 }
 
 const periodOf = (request: Entry.Request): string | null =>
@@ -91,7 +95,8 @@ export const check = (
             request,
             state: first === undefined ? "pending" : "ended",
             outcome: first === undefined ? null : { outcome: "skipped", reason: "duplicate", message: `of line ${first}`, notSent: null },
-            lost: 0
+            lost: 0,
+            epoch: 0
           })
         }
         return good(row, ...requests)
@@ -119,13 +124,14 @@ export const check = (
             found.map(({ lostAttempts, request, seq }) => ({ seq, request, lostAttempts })),
             expected.map(({ lost, request, seq }) => ({ seq, request, lostAttempts: lost }))
           )
-          for (const record of expected) record.state = "claimed"
+          for (const record of expected) Object.assign(record, { state: "claimed", epoch })
           break
         }
         case "settle": {
           const chosen = picked(step.pick)
-          const open = chosen.filter(({ state }) => state === "claimed")
-          const found = yield* ledger.settle("m", chosen.map(({ seq }) => ({ seq, outcome: step.outcome })))
+          const open = chosen.filter((record) => record.state === "claimed" && (!step.isFenced || record.epoch === epoch))
+          const fence = step.isFenced ? [epoch] : []
+          const found = yield* ledger.settle("m", chosen.map(({ seq }) => ({ seq, outcome: step.outcome })), ...fence)
           assert.strictEqual(found.settled, open.length)
           assert.sameMembers([...found.ignored], chosen.filter((record) => !open.includes(record)).map(({ seq }) => seq))
           for (const record of open) {
@@ -139,8 +145,8 @@ export const check = (
         }
         case "release": {
           const chosen = picked(step.pick)
-          const open = chosen.filter(({ state }) => state === "claimed")
-          assert.strictEqual(yield* ledger.release("m", chosen.map(({ seq }) => seq)), open.length)
+          const open = chosen.filter((record) => record.state === "claimed" && (!step.isFenced || record.epoch === epoch))
+          assert.strictEqual(yield* ledger.release("m", chosen.map(({ seq }) => seq), ...(step.isFenced ? [epoch] : [])), open.length)
           for (const record of open) record.state = "pending"
           break
         }
@@ -148,6 +154,14 @@ export const check = (
           epoch = (yield* ledger.start("m")).epoch
           const lost = records.filter(({ state }) => state === "claimed")
           assert.strictEqual(yield* ledger.reclaim("m", epoch), lost.length)
+          for (const record of lost) Object.assign(record, { state: "pending", lost: record.lost + 1 })
+          break
+        }
+        case "takeover": {
+          // Another process, which goes on from here: it owns one lane, and the others are still those of the one before.
+          epoch = (yield* ledger.join("m")).epoch
+          const lost = records.filter(({ lane, state }) => lane === step.lane && state === "claimed")
+          assert.strictEqual(yield* ledger.reclaim("m", epoch, step.lane), lost.length)
           for (const record of lost) Object.assign(record, { state: "pending", lost: record.lost + 1 })
           break
         }

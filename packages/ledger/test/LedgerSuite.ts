@@ -47,8 +47,8 @@ const started = (id: string, rows: ReadonlyArray<Entry.ImportRow>, lanes = 1) =>
 const outcomes = (ledger: Ledger.Service, id: string) =>
   Effect.map(collect(ledger.results(id)), (rows) => rows.flatMap(({ entries }) => entries.map(({ outcome }) => outcome)))
 
-/** Runs against a ledger that the layer makes anew, and empty, each time that it is built. */
-export const LedgerSuite = <E>(name: string, fresh: Layer.Layer<Ledger.Ledger, E>) =>
+/** Runs against a ledger that the layer makes anew, and empty, each time that it is built; the model, so many times. */
+export const LedgerSuite = <E>(name: string, fresh: Layer.Layer<Ledger.Ledger, E>, numRuns = 60) =>
   describe(`${name} as a ledger`, () => {
     it.effect("a run that is removed leaves nothing behind, and its neighbour as it was", () =>
       Effect.gen(function*() {
@@ -115,6 +115,17 @@ export const LedgerSuite = <E>(name: string, fresh: Layer.Layer<Ledger.Ledger, E
           { outcome: "skipped", code: "duplicate", message: "repeats an earlier row", records: 2 },
           { outcome: "rejected", code: "input", message: "line 6: x", records: 2 }
         ])
+      }).pipe(Effect.provide(fresh)))
+
+    it.effect("a row keeps the line that it begins on, whether rows span one line or several", () =>
+      Effect.gen(function*() {
+        const ledger = yield* Ledger.Ledger
+        yield* ledger.begin(newRun("a", 1))
+        const lines = [2, 3, 7, 5_000_000_000 % 2 ** 31, 9]
+        const rows = lines.map((line, index) => ({ ...good(index + 1, streak(index === 4 ? 3 : index + 1)), line }))
+        yield* ledger.append("a", rows, at(10))
+        assert.deepStrictEqual((yield* collect(ledger.results("a"))).map(({ line }) => line), lines)
+        assert.deepInclude((yield* outcomes(ledger, "a")).at(-1), { message: "of line 7" })
       }).pipe(Effect.provide(fresh)))
 
     it.effect("the same customer in two runs is no repetition", () =>
@@ -428,6 +439,94 @@ export const LedgerSuite = <E>(name: string, fresh: Layer.Layer<Ledger.Ledger, E
         assert.deepStrictEqual((yield* ledger.list).map(({ id }) => id), ["b", "a"])
       }).pipe(Effect.provide(fresh)))
 
+    it.effect("processes that join a run claim under epochs of their own, until the run is started anew or ends", () =>
+      Effect.gen(function*() {
+        const rows = Array.from({ length: 40 }, (_, index) => good(index + 1, streak(index + 1)))
+        const { claim, epoch, ledger } = yield* started("a", rows, 2)
+        const second = yield* ledger.join("a")
+        const third = yield* ledger.join("a")
+        assert.deepStrictEqual([second.epoch, third.epoch], [epoch + 1, epoch + 2])
+        assert.deepInclude(third.run, { id: "a", state: "running", epoch: epoch + 2 })
+        const mine = yield* claim(5, 0)
+        const theirs = yield* ledger.claim("a", { epoch: third.epoch, lane: 1, limit: 5 })
+        assert.deepStrictEqual([mine.length, theirs.length], [5, 5])
+        assert.strictEqual((yield* Effect.flip(ledger.claim("a", { epoch: third.epoch + 1, lane: 1, limit: 5 })))._tag, "WrongState")
+        // Another sitting: nobody of the one before claims any more.
+        const again = yield* ledger.start("a")
+        for (const old of [epoch, second.epoch, third.epoch]) {
+          assert.strictEqual((yield* Effect.flip(ledger.claim("a", { epoch: old, lane: 0, limit: 5 })))._tag, "WrongState")
+        }
+        assert.strictEqual((yield* ledger.claim("a", { epoch: again.epoch, lane: 0, limit: 5 })).length, 5)
+        yield* ledger.end("a", "stopped", { reason: "asked", message: "" })
+        assert.strictEqual((yield* Effect.flip(ledger.join("a"))).message, "run a is stopped and cannot be joined")
+        assert.strictEqual((yield* Effect.flip(ledger.claim("a", { epoch: again.epoch, lane: 0, limit: 5 })))._tag, "WrongState")
+        assert.strictEqual((yield* Effect.flip(ledger.join("none")))._tag, "RunNotFound")
+      }).pipe(Effect.provide(fresh)))
+
+    it.effect("the new owner of a lane takes back what the old one had claimed, who then writes over nothing", () =>
+      Effect.gen(function*() {
+        const rows = Array.from({ length: 60 }, (_, index) => good(index + 1, streak(index + 1)))
+        const { claim, epoch, ledger } = yield* started("a", rows, 2)
+        const old = yield* claim(6, 0)
+        const elsewhere = yield* claim(4, 1)
+        const seqs = old.map(({ seq }) => seq)
+        const other = yield* ledger.join("a")
+        yield* ledger.settle("a", [{ seq: seqs[5] ?? 0, outcome: enrolled }], epoch)
+        assert.strictEqual(yield* ledger.reclaim("a", other.epoch, 0), 5)
+        assert.strictEqual(yield* ledger.reclaim("a", other.epoch, 0), 0)
+        assert.deepInclude((yield* ledger.run("a")).counts, { claimed: 4, pending: 55, enrolled: 1 })
+        const claimed = yield* ledger.claim("a", { epoch: other.epoch, lane: 0, limit: 6 })
+        assert.deepStrictEqual(claimed.slice(0, 5).map(({ lostAttempts, seq }) => [seq, lostAttempts]), seqs.slice(0, 5).map((seq) => [seq, 1]))
+        // What it holds itself is not lost.
+        assert.strictEqual(yield* ledger.reclaim("a", other.epoch, 0), 0)
+        // The old owner wakes up.
+        assert.deepStrictEqual(
+          yield* ledger.settle("a", seqs.map((seq) => ({ seq, outcome: rejected })), epoch),
+          { settled: 0, ignored: seqs }
+        )
+        assert.strictEqual(yield* ledger.release("a", seqs, epoch), 0)
+        assert.strictEqual((yield* ledger.settle("a", claimed.map(({ seq }) => ({ seq, outcome: already })), other.epoch)).settled, 6)
+        assert.strictEqual((yield* ledger.settle("a", elsewhere.map(({ seq }) => ({ seq, outcome: enrolled })), epoch)).settled, 4)
+        const run = yield* ledger.run("a")
+        assert.deepInclude(run.counts, { claimed: 0, pending: 49, enrolled: 5, already_enrolled: 6, rejected: 0 })
+        assert.strictEqual(Run.total(run.counts), 60)
+      }).pipe(Effect.provide(fresh)))
+
+    it.effect("a run is finished by whoever sees that it is done, and not before", () =>
+      Effect.gen(function*() {
+        yield* TestClock.setTime(1000)
+        const { claim, ledger } = yield* started("a", [good(1, streak(1)), good(2, streak(2))])
+        assert.strictEqual((yield* ledger.finishIfDone("a")).state, "running")
+        const claimed = yield* claim()
+        assert.strictEqual((yield* ledger.finishIfDone("a")).state, "running")
+        yield* ledger.settle("a", claimed.map(({ seq }) => ({ seq, outcome: enrolled })))
+        yield* TestClock.setTime(2000)
+        assert.deepInclude(yield* ledger.finishIfDone("a"), { state: "finished", endedMillis: 2000, stop: null })
+        yield* TestClock.setTime(3000)
+        assert.deepInclude(yield* ledger.finishIfDone("a"), { state: "finished", endedMillis: 2000 })
+        yield* ledger.start("a")
+        yield* ledger.end("a", "interrupted", { reason: "asked", message: "" })
+        assert.deepInclude(yield* ledger.finishIfDone("a"), { state: "interrupted" })
+        assert.strictEqual((yield* Effect.flip(ledger.finishIfDone("none")))._tag, "RunNotFound")
+      }).pipe(Effect.provide(fresh)))
+
+    it.effect("texts of others are stored whatever is in them", () =>
+      Effect.gen(function*() {
+        const { claim, ledger } = yield* started("a", [good(1, streak(1)), good(2, streak(2))])
+        const [first, second] = yield* claim()
+        const message = "a \0 in \"{quotes}\", \\ and \ud800 alone, é"
+        yield* ledger.settle("a", [
+          { seq: first?.seq ?? 0, outcome: { ...rejected, message, requestId: "{x}" } },
+          { seq: second?.seq ?? 0, outcome: { ...warned, requestId: "0F8FAD5B-d9cb-469f-a165-70867728950e" } }
+        ])
+        yield* ledger.end("a", "stopped", { reason: "fuse", message })
+        const [found, other] = yield* outcomes(ledger, "a")
+        assert.deepInclude(found, { requestId: "{x}" })
+        assert.include(found?.outcome === "rejected" ? found.message : "", " in \"{quotes}\", \\ and ")
+        assert.deepStrictEqual(other, { ...warned, requestId: "0F8FAD5B-d9cb-469f-a165-70867728950e" })
+        assert.include((yield* ledger.run("a")).stop?.message ?? "", " in \"{quotes}\"")
+      }).pipe(Effect.provide(fresh)))
+
     it.live("fibers that write at the same time take turns, and an interruption leaves nothing half done", () =>
       Effect.gen(function*() {
         const rows = Array.from({ length: 400 }, (_, index) => good(index + 1, streak(index + 1)))
@@ -450,6 +549,6 @@ export const LedgerSuite = <E>(name: string, fresh: Layer.Layer<Ledger.Ledger, E
       "whatever happens in whatever order, it is what a plain model says, and the counters equal a recount",
       [LedgerModel.batches, LedgerModel.actions],
       ([batches, actions]) => LedgerModel.check(batches, actions).pipe(Effect.provide(fresh)),
-      { fastCheck: { numRuns: 60 } satisfies FastCheck.Parameters<unknown> }
+      { fastCheck: { numRuns } satisfies FastCheck.Parameters<unknown>, timeout: 120_000 }
     )
   })

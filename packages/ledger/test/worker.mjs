@@ -2,12 +2,14 @@
  * A process with a ledger, to be killed, refused or cut off. It runs on the build of this package, and says on stdout
  * what is durable: `I <row>` an imported row, `S <seq> <tag>` an outcome, `E <tag> <message>` an error.
  *
- * `worker.mjs <path> hold | fill | work <rows> <tag>`
+ * `worker.mjs <path> hold | fill | work <rows> <tag>`, or with the address of a PostgreSQL `share <lanes, e.g. 0,2> <tag>`.
  */
 import { writeSync } from "node:fs"
 import process from "node:process"
 import { Ledger, LibsqlLedger } from "@milepost/ledger"
+import * as PostgresLedger from "@milepost/ledger/PostgresLedger"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 
 const [path = "", mode = "", rows = "0", tag = ""] = process.argv.slice(2)
 const lanes = 4
@@ -62,12 +64,34 @@ const worked = (ledger) =>
     yield* say("done")
   })
 
+/** Works in some lanes of a run that others work on as well. */
+const shared = (ledger, own) =>
+  Effect.gen(function*() {
+    const { epoch } = yield* ledger.join("k")
+    for (const lane of own) yield* ledger.reclaim("k", epoch, lane)
+    while ((yield* ledger.finishIfDone("k")).state === "running") {
+      for (const lane of own) {
+        const claimed = yield* ledger.claim("k", { epoch, lane, limit: 5 })
+        yield* Effect.sleep("1 millis")
+        const settlements = claimed.map(({ seq }) => ({
+          seq,
+          outcome: { outcome: "enrolled", warnings: [], attempts: 1, requestId: tag }
+        }))
+        yield* ledger.settle("k", settlements, epoch)
+        for (const { seq } of settlements) yield* say(`S ${seq} ${tag}`)
+      }
+    }
+    yield* say("done")
+  })
+
 const program = Effect.gen(function*() {
   const ledger = yield* Ledger.Ledger
   switch (mode) {
     case "hold":
       yield* say("held")
       return yield* Effect.never
+    case "share":
+      return yield* shared(ledger, rows.split(",").map(Number))
     case "fill": {
       const { checkpoint } = yield* begun(ledger)
       return yield* imported(ledger, checkpoint.row, Infinity)
@@ -86,7 +110,7 @@ const program = Effect.gen(function*() {
 const keepAlive = setInterval(() => {}, 1000)
 await Effect.runPromise(
   program.pipe(
-    Effect.provide(LibsqlLedger.layer({ path })),
+    Effect.provide(path.startsWith("postgres:") ? PostgresLedger.layer({ url: Redacted.make(path) }) : LibsqlLedger.layer({ path })),
     Effect.catchAll((error) => say(`E ${error._tag} ${error.message}`))
   )
 )

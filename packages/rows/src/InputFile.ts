@@ -13,6 +13,8 @@ export interface InputFile extends Source.Source<InputUnusable, FileSystem.FileS
   /** Where it is read from. */
   readonly path: string
   readonly gzipped: boolean
+  /** Its bytes, unpacked; `follow` is shown them as they lie in the file. */
+  readonly bytes: (follow: (chunk: Uint8Array) => void) => Stream.Stream<Uint8Array, InputUnusable, FileSystem.FileSystem>
 }
 
 const reasons: Readonly<Record<string, string>> = {
@@ -81,6 +83,7 @@ export const open = (options: {
       ...file,
       size: Effect.flatMap(FileSystem.FileSystem, (files) =>
         Effect.orElseSucceed(Effect.map(files.stat(path), (info) => Number(info.size)), () => null)),
+      bytes: (follow) => bytesOf(file, follow),
       batches: (follow) => Source.batchesOf(file, bytesOf(file, follow))
     }
   })

@@ -172,6 +172,14 @@ const isFailed = ({ entries, rejected }: ResultRow): boolean =>
     (outcome?.outcome === "skipped" && outcome.reason !== "duplicate")
   )
 
+/** What `failed.csv` holds, a page a chunk: the header and the failed rows, byte for byte, so that they can be mended and fed in again. */
+export const failed = (ledger: Ledger.Service, run: Run): Stream.Stream<Uint8Array, RunNotFound | StorageError> =>
+  Stream.concat(
+    run.input.header.length === 0 ? Stream.empty : Stream.succeed(Buffer.concat(lineOf(run.input.header))),
+    Stream.mapChunks(ledger.failedRows(run.id), (page) =>
+      Chunk.isEmpty(page) ? Chunk.empty() : Chunk.of(Buffer.concat(Chunk.toReadonlyArray(page).flatMap(({ bytes }) => lineOf(bytes)))))
+  )
+
 /** Writes both files of a run, whatever was there before. */
 export const write = (
   ledger: Ledger.Service,

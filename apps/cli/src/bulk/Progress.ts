@@ -36,11 +36,21 @@ const words = [
   ["skipped", "skipped"]
 ] as const
 
+/** What a line of progress shows; latencies and calls in flight are known only where the calls are made. */
+export interface Shown extends Pick<EngineProgress.Snapshot, "callsPerSecond" | "done" | "etaSeconds" | "limitPerSecond" | "outcomes" | "total"> {
+  /** What is waited for, in words. */
+  readonly waiting: string | null
+  readonly calling: Pick<EngineProgress.Snapshot, "concurrency" | "inFlight" | "latency"> | null
+}
+
 /** One line of progress. */
-export const line = (snapshot: EngineProgress.Snapshot, withBar: boolean): string => {
-  const { callsPerSecond, concurrency, done, etaSeconds, inFlight, latency, limitPerSecond, outcomes, total } = snapshot
+export const line = (snapshot: EngineProgress.Snapshot, withBar: boolean): string =>
+  lineOf({ ...snapshot, waiting: EngineProgress.waitingLine(snapshot), calling: snapshot }, withBar)
+
+/** One line of progress, by whomever the calls are made. */
+export const lineOf = ({ calling, callsPerSecond, done, etaSeconds, limitPerSecond, outcomes, total, waiting }: Shown, withBar: boolean): string => {
   const share = total === 0 ? 1 : done / total
-  const waiting = EngineProgress.waitingLine(snapshot)
+  const latency = calling?.latency ?? null
   const parts = [
     `${withBar ? `${bar(share)} ` : ""}${`${Math.floor(share * 100)} %`.padStart(5)}`,
     `${count(done)}/${count(total)}`,
@@ -49,13 +59,24 @@ export const line = (snapshot: EngineProgress.Snapshot, withBar: boolean): strin
     waiting,
     words.filter(([word]) => outcomes[word] > 0).map(([word, name]) => `${name} ${count(outcomes[word])}`).join(" · "),
     latency === null ? null : `p50 ${Math.round(latency.p50)} p95 ${Math.round(latency.p95)} p99 ${Math.round(latency.p99)} ms`,
-    `${inFlight}/${concurrency} in flight`
+    calling === null ? null : `${calling.inFlight}/${calling.concurrency} in flight`
   ]
   return parts.filter((part) => part !== null && part !== "").join("  ")
 }
 
 const redrawEvery: Duration.DurationInput = "100 millis"
 const lineEvery: Duration.DurationInput = "5 seconds"
+
+/** Shows what is known, until interrupted. */
+export const keepShowing = (output: Output, shown: () => Shown): Effect.Effect<void> =>
+  Effect.forever(Effect.zipRight(
+    Effect.sleep(output.interactive ? redrawEvery : lineEvery),
+    Effect.sync(() => {
+      const text = lineOf(shown(), output.interactive)
+      if (output.interactive) output.redraw(text)
+      else output.note(text.trim())
+    })
+  ))
 
 /** Shows progress until interrupted. */
 export const show = (output: Output, progress: EngineProgress.Progress): Effect.Effect<void> =>

@@ -24,7 +24,9 @@ export interface RunFolder {
   readonly ledger: string
   readonly results: string
   readonly summary: string
-  /** Where input from stdin is kept until it is in the ledger. */
+  /** What is kept of a run that was handed to a proxy, in place of a ledger. */
+  readonly via: string
+  /** Where input from stdin is kept until it is in the ledger, or with the proxy. */
   readonly input: string
 }
 
@@ -49,6 +51,7 @@ const at = (path: Path.Path, runs: string, run: string): RunFolder => {
     ledger: path.join(folder, "ledger.db"),
     results: path.join(folder, "results.csv"),
     summary: path.join(folder, "run.json"),
+    via: path.join(folder, "via.json"),
     input: path.join(folder, "input")
   }
 }

@@ -41,17 +41,18 @@ export interface Options {
 }
 
 /** A person who interrupts a run waits for its files only as long as they take a second or two. */
-const rowsWrittenAtInterruption = 100_000
+export const rowsWrittenAtInterruption = 100_000
 
 const unwritable = (reason: string): Failure.Refused =>
   new Failure.Refused({
     tag: "Unwritable",
-    message: `the run's files cannot be written (${reason}): check the disk; the ledger has every outcome, milepost bulk results prints them`,
+    message: `the run's files cannot be written (${reason}): check the disk; no outcome is lost, milepost bulk results prints them`,
     setting: "--run-dir",
     code: ExitCode.stopped
   })
 
-const disk = <A, E, R>(self: Effect.Effect<A, E | PlatformError, R>): Effect.Effect<A, Exclude<E, PlatformError> | Failure.Refused, R> =>
+/** Tells what the disk refuses as one line. */
+export const disk = <A, E, R>(self: Effect.Effect<A, E | PlatformError, R>): Effect.Effect<A, Exclude<E, PlatformError> | Failure.Refused, R> =>
   Effect.catchAll(self, (error): Effect.Effect<never, Exclude<E, PlatformError> | Failure.Refused> => {
     const met = error as { readonly _tag?: unknown; readonly description?: string; readonly reason?: string; readonly method?: string }
     return met._tag === "SystemError" || met._tag === "BadArgument"

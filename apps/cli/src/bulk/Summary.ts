@@ -8,6 +8,15 @@ import * as Table from "../output/Table.js"
 import { duration, rate } from "./Progress.js"
 import * as RunFolder from "./RunFolder.js"
 
+/** The proxy that a run was handed to. */
+export interface Via {
+  readonly url: string
+  /** The job that the proxy made of it; `null` as long as nobody knows. */
+  readonly job: string | null
+  /** Nothing of it will be sent any more, whatever is left. */
+  readonly isOver: boolean
+}
+
 /** Everything that is known of a run. */
 export interface Told {
   readonly folder: RunFolder.RunFolder
@@ -18,7 +27,12 @@ export interface Told {
   readonly learntRate: number | null
   /** Whether `results.csv` and `failed.csv` are as the run stands. */
   readonly isWritten: boolean
+  /** Where a proxy makes the calls. */
+  readonly via?: Via
 }
+
+/** Whether it can be gone on with. */
+const isResumable = ({ standing, via }: Told): boolean => via?.isOver !== true && Standing.isResumable(standing)
 
 /** The command that does something with a run. */
 export const command = (verb: string, { run, runs }: RunFolder.RunFolder): string =>
@@ -33,7 +47,8 @@ const countsOf = ({ counts, run }: Standing.Standing): Readonly<Partial<Record<O
 const time = (millis: number | null): string | null => (millis === null ? null : new Date(millis).toISOString())
 
 /** The document of `--json`, which is `run.json` as well. */
-export const document = ({ folder, isWritten, learntRate, seconds, standing }: Told) => {
+export const document = (told: Told) => {
+  const { folder, isWritten, learntRate, seconds, standing, via } = told
   const { run } = standing
   return {
     run: run.id,
@@ -41,7 +56,7 @@ export const document = ({ folder, isWritten, learntRate, seconds, standing }: T
     counts: countsOf(standing),
     calls: run.calls,
     seconds: seconds === null ? null : Math.round(seconds * 1000) / 1000,
-    resume: Standing.isResumable(standing) ? command("resume", folder) : null,
+    resume: isResumable(told) ? command("resume", folder) : null,
     stop: standing.stop,
     operation: run.operation,
     input: run.input.name,
@@ -57,7 +72,8 @@ export const document = ({ folder, isWritten, learntRate, seconds, standing }: T
     started: time(run.startedMillis),
     ended: time(run.endedMillis),
     results: isWritten ? folder.results : null,
-    failed: isWritten ? RunFolder.failed(folder, run.input.format) : null
+    failed: isWritten ? RunFolder.failed(folder, run.input.format) : null,
+    ...(via === undefined ? {} : { via: via.url, job: via.job })
   }
 }
 
@@ -106,27 +122,33 @@ const spent = (seconds: number | null, calls: number): string => {
   }`
 }
 
-const hints = ({ folder, isWritten, standing }: Told): ReadonlyArray<string | null> => {
+const hints = (told: Told): ReadonlyArray<string | null> => {
+  const { folder, isWritten, standing, via } = told
   const { counts, notSent, run } = standing
   const hasFailed = counts.rejected + counts.unknown + notSent > 0
   return [
     isWritten ? `Results  ${folder.results}` : `Results  ${command("results", folder)}`,
     isWritten && hasFailed ? `To mend  ${RunFolder.failed(folder, run.input.format)}` : null,
-    Standing.isResumable(standing) ? `Go on    ${command("resume", folder)}` : null,
-    !Standing.isResumable(standing) && counts.unknown > 0 ? `Settle   ${command("retry", folder)}` : null
+    isResumable(told) ? `Go on    ${command("resume", folder)}` : null,
+    via === undefined && !isResumable(told) && counts.unknown > 0 ? `Settle   ${command("retry", folder)}` : null
   ]
 }
 
 /** The table for people, and where the files are. `calls` are those of this sitting. */
 export const text = (told: Told, output: Output, calls: number): string => {
-  const { learntRate, seconds, standing } = told
+  const { learntRate, seconds, standing, via } = told
   const { refusals, run, stop } = standing
   const [words, style] = isCutShort(standing) ? ["Finished, but for what a fuse kept back", "red"] as const : headlines[standing.state]
   const rows = Object.entries(countsOf(standing))
     .filter(([word, records], index) => index === 0 || (records > 0 && word in meanings))
-    .map(([word, records]) => [word, count(records), meanings[word as Outcome.Word]])
+    .map(([word, records]) => [
+      word,
+      count(records),
+      word === "unknown" && via !== undefined ? "may or may not be done: feed the failed rows in again" : meanings[word as Outcome.Word]
+    ])
   const parts = [
     `${output.style(style, words)}${spent(seconds, calls)}. Run ${run.id}: ${count(run.rows)} rows, ${count(run.calls)} calls.`,
+    via === undefined ? null : `${via.job === null ? "To be handed" : `Job ${via.job}, handed`} to ${via.url}.`,
     stop === null ? null : `${stop.reason === "cancelled" ? "Why" : output.style("red", "Why")}: ${stop.message}`,
     "",
     Table.render({ head: ["outcome", "records", "meaning"], rows, right: [1] }),
@@ -141,8 +163,19 @@ export const text = (told: Told, output: Output, calls: number): string => {
   return parts.filter((part) => part !== null).join("\n")
 }
 
+/** What a dry run has found. */
+export interface Planned extends Pick<Plan, "badRows" | "calls" | "duplicates" | "rows"> {
+  readonly badExamples: ReadonlyArray<{ readonly message: string }>
+  readonly destinations: ReadonlyArray<{
+    readonly targetGroupId: number
+    readonly targetId: number
+    readonly periodName: string | null
+    readonly calls: number
+  }>
+}
+
 /** What `--dry-run` prints. */
-export const planText = (plan: Plan, callsPerSecond: number | null): string => {
+export const planText = (plan: Planned, callsPerSecond: number | null): string => {
   const destinations = plan.destinations.slice(0, 20).map(({ calls, periodName, targetGroupId, targetId }) => [
     String(targetGroupId),
     String(targetId),
@@ -165,7 +198,7 @@ export const planText = (plan: Plan, callsPerSecond: number | null): string => {
 }
 
 /** The document of `--dry-run --json`. */
-export const planDocument = (plan: Plan, callsPerSecond: number | null) => ({
+export const planDocument = (plan: Planned, callsPerSecond: number | null) => ({
   dryRun: true,
   rows: plan.rows,
   calls: plan.calls,

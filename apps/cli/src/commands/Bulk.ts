@@ -36,7 +36,8 @@ import * as Target from "./Target.js"
 /** What a bulk command asks for. */
 export type Requirements = Cancellation | FileSystem.FileSystem | Ledgers | Output | Path.Path | Settings | Transport
 
-const formatOf = (format: string | undefined): Effect.Effect<Source.Format | undefined, Failure.Refused> =>
+/** What `--format` names. */
+export const formatOf = (format: string | undefined): Effect.Effect<Source.Format | undefined, Failure.Refused> =>
   format === undefined || format === "csv" || format === "ndjson"
     ? Effect.succeed(format)
     : Failure.usage(`--format: ${JSON.stringify(format)} is neither csv nor ndjson`, "--format")

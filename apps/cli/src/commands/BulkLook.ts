@@ -6,6 +6,8 @@ import * as Results from "@milepost/rows/Results"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
+import type { Settings } from "../settings/Settings.js"
+import * as ViaRun from "../via/ViaRun.js"
 import { Ledgers } from "../bulk/Ledgers.js"
 import * as RunFolder from "../bulk/RunFolder.js"
 import * as Sitting from "../bulk/Sitting.js"
@@ -15,6 +17,7 @@ import * as Failure from "../Failure.js"
 import type { Invocation } from "../Invocation.js"
 import { count, Output } from "../output/Output.js"
 import * as Table from "../output/Table.js"
+import * as ViaLook from "./ViaLook.js"
 
 /** A run as it lies in its folder, or as the process that holds it last said. */
 type Found =
@@ -30,6 +33,13 @@ const lastSaid = (folder: RunFolder.RunFolder): Effect.Effect<Summary.Document |
     ))
 
 const look = (folder: RunFolder.RunFolder): Effect.Effect<Found, never, FileSystem.FileSystem | Ledgers> =>
+  Effect.matchEffect(ViaRun.read(folder), {
+    onFailure: (failure): Effect.Effect<Found> => Effect.succeed({ _tag: "Unreadable", failure }),
+    onSuccess: (run): Effect.Effect<Found, never, FileSystem.FileSystem | Ledgers> =>
+      run === null ? lookLocally(folder) : Effect.succeed({ _tag: "Told", told: ViaRun.told(folder, run, null) })
+  })
+
+const lookLocally = (folder: RunFolder.RunFolder): Effect.Effect<Found, never, FileSystem.FileSystem | Ledgers> =>
   Effect.scoped(Effect.gen(function*() {
     const files = yield* FileSystem.FileSystem
     const { ledger } = yield* Effect.flatMap(Ledgers, (ledgers) => ledgers.open(folder.ledger, { create: false }))
@@ -62,7 +72,7 @@ const listedRow = (folder: RunFolder.RunFolder, found: Found): ReadonlyArray<str
   const { enrolled, rejected, skipped, unenrolled, unknown } = document.counts
   return [
     folder.run,
-    state === "importing" || state === "running" || state === "ready" ? "cut off" : state,
+    state !== "importing" && state !== "running" && state !== "ready" ? state : document.via === undefined ? "cut off" : "at a proxy",
     document.parent === null ? document.operation : document.parent.kind,
     count(document.rows),
     count((enrolled ?? 0) + (unenrolled ?? 0)),
@@ -97,10 +107,11 @@ export const list = (
 /** Tells how one run stands. */
 export const show = (
   { args, flags }: Invocation
-): Effect.Effect<ExitCode, Failure.Refused, FileSystem.FileSystem | Ledgers | Output | Path.Path> =>
+): Effect.Effect<ExitCode, Failure.Refused, FileSystem.FileSystem | Ledgers | Output | Path.Path | Settings> =>
   Effect.gen(function*() {
     const output = yield* Output
     const folder = yield* RunFolder.find(flags.runDir ?? RunFolder.runsByDefault, args[0])
+    yield* ViaLook.refresh(folder)
     const found = yield* look(folder)
     if (found._tag === "Unreadable") return yield* found.failure
     if (output.json) output.result(JSON.stringify(listedDocument(folder, found)))
@@ -126,7 +137,7 @@ const outcomeOf = (word: string | undefined): Either.Either<Outcome.Word | undef
 /** Prints the rows of a run with their outcomes, as far as it has come. */
 export const results = (
   { args, flags }: Invocation
-): Effect.Effect<ExitCode, Failure.Refused, FileSystem.FileSystem | Ledgers | Output | Path.Path> =>
+): Effect.Effect<ExitCode, Failure.Refused, FileSystem.FileSystem | Ledgers | Output | Path.Path | Settings> =>
   Effect.scoped(Effect.gen(function*() {
     const output = yield* Output
     const format = flags.format ?? "csv"
@@ -135,6 +146,8 @@ export const results = (
     }
     const outcome = yield* outcomeOf(flags.outcome)
     const folder = yield* RunFolder.find(flags.runDir ?? RunFolder.runsByDefault, args[0])
+    const via = yield* ViaRun.read(folder)
+    if (via !== null) return yield* ViaLook.results(folder, via, { format: output.json ? "json" : format, outcome })
     const { ledger } = yield* Effect.flatMap(Ledgers, (ledgers) => ledgers.open(folder.ledger, { create: false }))
     const run = yield* ledger.run(folder.run)
     const names = Results.namesOf(run)

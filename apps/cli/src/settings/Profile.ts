@@ -26,7 +26,7 @@ export interface Choice {
   readonly environment: Readonly<Record<string, string | undefined>>
 }
 
-const secrets: ReadonlyArray<Settings.Name> = ["password", "password_md5", "oauth_secret"]
+const secrets: ReadonlyArray<Settings.Name> = ["password", "password_md5", "oauth_secret", "api_key"]
 
 const isTable = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date)

@@ -19,7 +19,10 @@ export const names = [
   "timeout",
   "rate",
   "concurrency",
-  "insecure"
+  "insecure",
+  "via",
+  "api_key",
+  "org"
 ] as const
 
 /** The name of a setting. */

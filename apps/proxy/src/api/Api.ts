@@ -97,6 +97,13 @@ const jobs = HttpApiGroup.make("jobs")
       .annotateContext(named("getJobResults", "Rows with their outcomes, as CSV or by Accept as NDJSON"))
   )
   .add(
+    HttpApiEndpoint.get("failed", "/v1/jobs/:id/failed")
+      .setPath(jobId)
+      .addSuccess(HttpApiSchema.Text({ contentType: "text/csv" }))
+      .annotateContext(named("getJobFailed", "Failed rows byte for byte, to mend and upload again"))
+      .annotate(OpenApi.Description, "The header and every row of which something was rejected, is unknown, or was kept back by a fuse, in the format that was uploaded.")
+  )
+  .add(
     HttpApiEndpoint.get("events", "/v1/jobs/:id/events")
       .setPath(jobId)
       .setHeaders(Schema.Struct({ "last-event-id": Schema.optional(Schema.String) }))

@@ -40,6 +40,7 @@ const more: Readonly<Record<string, Json>> = {
     }
   },
   getJobResults: { responses: { "200": { description: "Rows with their outcomes, in the order of the input.", content: rows } } },
+  getJobFailed: { responses: { "200": { description: "Rows as they were uploaded, in their order.", content: rows } } },
   getReadiness: {
     responses: {
       "200": { description: "It takes requests.", content: { "text/plain": text } },

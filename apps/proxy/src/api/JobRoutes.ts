@@ -201,6 +201,7 @@ export const documentOf = ({ id, org, progress, standing, state }: Jobs.Job): Do
     counts: standing.counts,
     open: standing.open,
     calls: run.calls,
+    warnings: run.warnings,
     callsPerSecond: progress === null ? null : Math.round(progress.callsPerSecond * 10) / 10,
     limitPerSecond: progress === null ? null : progress.limitPerSecond,
     etaSeconds: progress === null || progress.etaSeconds === null ? null : Math.round(progress.etaSeconds),
@@ -245,6 +246,16 @@ export const results = (
   return HttpServerResponse.stream(Stream.map(texts, (text) => encoder.encode(text)), {
     contentType: isNdjson ? "application/x-ndjson" : "text/csv; charset=utf-8",
     headers: { "content-disposition": `attachment; filename="${job.id}.${isNdjson ? "ndjson" : "csv"}"`, "x-content-type-options": "nosniff" }
+  })
+}
+
+/** The failed rows of a job as they were uploaded, page by page as they are read. */
+export const failed = (jobs: Jobs.Service, job: Jobs.Job): HttpServerResponse.HttpServerResponse => {
+  const { run } = job.standing
+  const isNdjson = run.input.format === "ndjson"
+  return HttpServerResponse.stream(Results.failed(jobs.ledger, run), {
+    contentType: isNdjson ? "application/x-ndjson" : "text/csv; charset=utf-8",
+    headers: { "content-disposition": `attachment; filename="${job.id}-failed.${isNdjson ? "ndjson" : "csv"}"`, "x-content-type-options": "nosniff" }
   })
 }
 

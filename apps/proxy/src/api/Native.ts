@@ -55,6 +55,8 @@ export interface Options {
   readonly isDraining: () => boolean
   /** Why it may not send, though it serves; `null` while it may. */
   readonly trouble: () => string | null
+  /** How many lanes of customers it sends for. */
+  readonly lanes: () => number
 }
 
 /** What the platform provides. */
@@ -88,7 +90,7 @@ const authorization = ({ allowance, keys, nowMillis }: Options) =>
       Effect.gen(function*() {
         const request = yield* HttpServerRequest.HttpServerRequest
         const secret = ApiKey.fromAuthorization(`Bearer ${Redacted.value(presented)}`)
-        const key = secret === null ? null : keys.find(secret)
+        const key = secret === null ? null : keys.find(secret) ?? (yield* keys.seek(secret))
         if (key === null) return yield* Effect.fail(Problem.make("unauthenticated", "Send Authorization: Bearer <key>."))
         Exchange.of(NodeHttpServerRequest.toIncomingMessage(request)).key = key.id
         const spent = allowance.spend(key, nowMillis())
@@ -237,6 +239,7 @@ const jobRoutes = (options: Options) => {
       .handleRaw("results", ({ path, request, urlParams }) =>
         Effect.map(seen("/v1/jobs/{id}/results", path.id), (job) =>
           JobRoutes.results(jobs, job, { accept: request.headers["accept"] ?? "", outcome: urlParams.outcome })))
+      .handleRaw("failed", ({ path }) => Effect.map(seen("/v1/jobs/{id}/failed", path.id), (job) => JobRoutes.failed(jobs, job)))
       .handleRaw("events", ({ headers, path }) =>
         Effect.map(seen("/v1/jobs/{id}/events", path.id), ({ id }) => JobRoutes.events(jobs, id, headers["last-event-id"], isDraining)))
       .handle("pause", wished("pause"))
@@ -287,7 +290,7 @@ const serviceRoutes = (options: Options) => {
           return why === null ? text("ready\n", "text/plain") : text(`${why}\n`, "text/plain", 503)
         }))
       .handleRaw("metrics", () =>
-        Effect.map(named("/metrics"), () => text(metrics.render({ upstreams, jobs: jobs.counts() }), "text/plain; version=0.0.4; charset=utf-8")))
+        Effect.map(named("/metrics"), () => text(metrics.render({ upstreams, jobs: jobs.counts(), lanes: options.lanes() }), "text/plain; version=0.0.4; charset=utf-8")))
       .handleRaw("openapi", () => Effect.map(named("/openapi.json"), () => text(JSON.stringify(Document.openApi()), "application/json")))
       .handleRaw("docs", () =>
         Effect.map(named("/docs"), () => text(Document.page(), "text/html; charset=utf-8", 200, { "content-security-policy": Document.policy }))))

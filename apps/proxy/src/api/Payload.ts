@@ -139,6 +139,7 @@ export const Job = Schema.Struct({
   counts: Counts,
   open: Schema.Int.annotations({ description: "Records that wait for their call." }),
   calls: Schema.Int,
+  warnings: Schema.Int.annotations({ description: "Warnings that came with successes; they stand in the results." }),
   callsPerSecond: Schema.NullOr(Schema.Number),
   limitPerSecond: Schema.NullOr(Schema.Number).annotations({
     description: "Calls a second that the job may make: what it was started with; null for as many as its organisation may (see /v1/orgs)."

@@ -4,6 +4,7 @@ import type { Lanes } from "@milepost/engine/Lanes"
 import { Replica } from "@milepost/engine/Replica"
 import type { Ledger } from "@milepost/ledger/Ledger"
 import * as Effect from "effect/Effect"
+import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Idempotency from "../api/Idempotency.js"
 import * as Native from "../api/Native.js"
@@ -44,6 +45,9 @@ export interface Options {
   readonly nowMillis: () => number
 }
 
+/** A process that is alone sends for everybody, in as many lanes as replicas share. */
+const allLanes = 64
+
 /** Serves until the scope closes. */
 export const serve = (
   options: Options
@@ -54,6 +58,7 @@ export const serve = (
 > =>
   Effect.gen(function*() {
     const { metrics, nowMillis, replicas } = options
+    const run = Runtime.runFork(yield* Effect.runtime<never>())
     const keys = yield* Keys
     const log = yield* Log
     const upstreams = yield* Upstreams
@@ -63,7 +68,15 @@ export const serve = (
     }
     const bodies = yield* Bodies.make(nowMillis)
     const allowance = Allowance.make(() => replicas?.replica.members().length ?? 1)
-    const dropIn = DropIn.make({ keys, upstreams, allowance, bodies, metrics, nowMillis })
+    const dropIn = DropIn.make({
+      keys,
+      seek: (secret, then) => void run(Effect.map(keys.seek(secret), then)),
+      upstreams,
+      allowance,
+      bodies,
+      metrics,
+      nowMillis
+    })
     const crew = yield* replicas === null ? Crew.alone : Effect.provideService(Crew.together, Replica, replicas.replica)
     const internal = replicas === null ? () => false : yield* Internal.make({ owners: replicas.replica, upstreams, secret: replicas.secret, bodies })
     const jobs = yield* Jobs.make({ upstreams, crew, log, ended: metrics.ended, retentionMillis: options.retentionDays * 86_400_000 })
@@ -81,7 +94,8 @@ export const serve = (
       uploadPatience: options.uploadPatience,
       nowMillis,
       isDraining: () => isDraining,
-      trouble: () => replicas?.replica.trouble() ?? null
+      trouble: () => replicas?.replica.trouble() ?? null,
+      lanes: () => replicas?.replica.held().length ?? allLanes
     })
     const serving = yield* Server.serve({
       ...options,

@@ -36,6 +36,8 @@ export interface DropIn {
 /** What it is made of. */
 export interface Options {
   readonly keys: Keys
+  /** Looks for a key that is not known here yet: another replica may have made it. Calls back once, later. */
+  readonly seek: (secret: string, then: (key: ApiKey.ApiKey | null) => void) => void
   readonly upstreams: Upstreams
   readonly allowance: Allowance
   readonly bodies: Bodies
@@ -106,7 +108,7 @@ const onlyGranted = (body: string, key: ApiKey.ApiKey): string => {
 }
 
 /** Routes of the upstream over these services. */
-export const make = ({ allowance, bodies, keys, metrics, nowMillis, upstreams }: Options): DropIn => {
+export const make = ({ allowance, bodies, keys, metrics, nowMillis, seek, upstreams }: Options): DropIn => {
   /** Makes the call and answers; a client that goes away before its call has left takes it back. */
   const respond = <A>(
     res: ServerResponse,
@@ -179,10 +181,20 @@ export const make = ({ allowance, bodies, keys, metrics, nowMillis, upstreams }:
   }
 
   const authorised = (req: IncomingMessage, res: ServerResponse, route: Exclude<Route.Route, { readonly _tag: "Refused" }>): void => {
-    const exchange = Exchange.of(req)
     const secret = ApiKey.fromAuthorization(req.headers.authorization)
-    const key = secret === null ? null : keys.find(secret)
-    if (key === null) return write(res, badKey)
+    if (secret === null) return write(res, badKey)
+    const key = keys.find(secret)
+    if (key !== null) return withKey(req, res, route, key)
+    seek(secret, (found) => found === null ? write(res, badKey) : withKey(req, res, route, found))
+  }
+
+  const withKey = (
+    req: IncomingMessage,
+    res: ServerResponse,
+    route: Exclude<Route.Route, { readonly _tag: "Refused" }>,
+    key: ApiKey.ApiKey
+  ): void => {
+    const exchange = Exchange.of(req)
     exchange.key = key.id
     const spent = allowance.spend(key, nowMillis())
     if (!spent.isAllowed) return write(res, Envelope.own(429, `This key may make ${key.perMinute} requests a minute.`, spent.headers))

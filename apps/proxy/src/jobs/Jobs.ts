@@ -250,8 +250,8 @@ export const make = (options: {
     /** A ledger's error tells itself; a defect is ours, and its message is what it is mended by. */
     const told = (id: string, org: string, cause: Cause.Cause<RunNotFound | StorageError | WrongState>): void => {
       const failure = Cause.failureOption(cause)
-      // Another process has ended it, or begun it anew, in the moment in which this one joined.
-      if (crew.isShared && Option.isSome(failure) && failure.value._tag === "WrongState") return
+      // Another process has ended it, begun it anew or removed it, and this one has not seen it yet.
+      if (crew.isShared && Option.isSome(failure) && (failure.value._tag === "WrongState" || failure.value._tag === "RunNotFound")) return
       log.write("error", "job-failed", {
         job: id,
         org,

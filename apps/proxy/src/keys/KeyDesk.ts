@@ -2,7 +2,7 @@
  * Where keys are made, listed and revoked: at the file itself, or through the process that holds it.
  *
  * A running service has its file to itself, so it takes such wishes through a socket beside it that only its own user can
- * open. A key works, or works no more, from the moment the answer is there.
+ * open. A key works, or works no more, from the moment the answer is there. A database that replicas share needs no desk.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Data from "effect/Data"

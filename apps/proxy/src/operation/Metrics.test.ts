@@ -11,7 +11,7 @@ describe("Metrics", () => {
     metrics.answered("enroll", 200, 300)
     metrics.answered("enroll", 429, 60_000)
     metrics.ended("a\"b\\c", "enrolled")
-    const text = metrics.render({ upstreams: nobody, jobs: { running: 2 } })
+    const text = metrics.render({ upstreams: nobody, jobs: { running: 2 }, lanes: 21 })
     assert.include(text, `milepost_proxy_requests_total{route="enroll",status="200"} 2\n`)
     assert.include(text, `milepost_proxy_request_seconds_bucket{route="enroll",le="0.005"} 0\n`)
     assert.include(text, `milepost_proxy_request_seconds_bucket{route="enroll",le="0.01"} 1\n`)

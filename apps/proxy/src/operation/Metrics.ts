@@ -17,7 +17,7 @@ export interface Metrics {
   /** A program was refused at once. */
   readonly refused: (org: string, reason: string) => void
   /** Everything as text, with how the gates and jobs stand now. */
-  readonly render: (now: { readonly upstreams: Upstreams; readonly jobs: Readonly<Record<string, number>> }) => string
+  readonly render: (now: { readonly upstreams: Upstreams; readonly jobs: Readonly<Record<string, number>>; readonly lanes: number }) => string
 }
 
 /** Upper bounds of the latencies, in seconds. */
@@ -106,7 +106,7 @@ export const make = (): Metrics => {
     refused: (org, reason) => {
       refusals.of(org, reason).count += 1
     },
-    render: ({ jobs, upstreams }) => {
+    render: ({ jobs, lanes, upstreams }) => {
       const gates = upstreams.all().map((upstream) => [upstream.org().id, upstream.gate.snapshot()] as const)
       return [
         counters("milepost_proxy_requests_total", "Requests by route and status.", requests),
@@ -120,6 +120,7 @@ export const make = (): Metrics => {
             const value = of(gate)
             return value === null ? "" : line(name, [["org", org]], value)
           }).join("")),
+        head("milepost_proxy_lanes", "gauge", "Lanes of customers that are sent for here.") + line("milepost_proxy_lanes", [], lanes),
         head("milepost_proxy_jobs", "gauge", "Jobs by state.") +
         Object.entries(jobs).map(([state, count]) => line("milepost_proxy_jobs", [["state", state]], count)).join("")
       ].join("")

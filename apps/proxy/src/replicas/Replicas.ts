@@ -1,6 +1,7 @@
 /** This process among the replicas that share its database: put together once, where there is such a database. */
 import { SqlClient } from "@effect/sql/SqlClient"
 import * as Replica from "@milepost/engine/Replica"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -14,6 +15,8 @@ import * as Router from "./Router.js"
 /** What works with the other replicas. */
 export interface Replicas {
   readonly replica: Replica.Service
+  /** Connections for what may not wait behind a job's: leases, and turns of a shared pace. */
+  readonly sql: SqlClient
   /** What replicas know each other by. */
   readonly secret: Redacted.Redacted
   /** Takes calls of people to the replica that may make them. */
@@ -26,17 +29,27 @@ export interface Replicas {
 const refreshShare = 1 / 5
 const marginShare = 1 / 3
 
+/** A look at the leases is not to wait for anything else. */
+const connections = 3
+
 /** Takes part until the scope ends; fails where the database belongs to others, or cannot be used. */
 export const join = (
-  { cluster, leaseMillis, named }: SharedDatabase,
+  { cluster, leaseMillis, named, url }: SharedDatabase,
   address: string
 ): Effect.Effect<Replicas, Refused, Scope.Scope | SqlClient> =>
   Effect.gen(function*() {
+    const refresh = leaseMillis * refreshShare
+    // Who has a file loads nothing of it.
+    const PostgresLedger = yield* Effect.promise(() => import("@milepost/ledger/PostgresLedger"))
+    const own = yield* Effect.mapError(
+      PostgresLedger.make({ url, maxConnections: connections, applicationName: `${cluster}-leases`, connectMillis: refresh, statementMillis: refresh, migrate: false }),
+      ({ message }) => setting(named, message)
+    )
     const secret = yield* Effect.mapError(Store.clusterSecret, ({ message }) => setting(named, message))
     const replica = yield* Effect.mapError(
-      Replica.make({ cluster, address, lifetime: leaseMillis, refresh: leaseMillis * refreshShare, margin: leaseMillis * marginShare }),
+      Effect.provide(Replica.make({ cluster, address, lifetime: leaseMillis, refresh, margin: leaseMillis * marginShare }), own),
       (error) => error._tag === "ClusterMismatch" ? setting("MILEPOST_PROXY_CLUSTER", error.message) : setting(named, "the database cannot be used")
     )
     const route = yield* Router.make({ owners: replica, secret, refresh: replica.refreshNow })
-    return { replica, secret, route, fenced: (inner) => Fence.around(replica, inner) }
+    return { replica, secret, route, sql: Context.get(own, SqlClient), fenced: (inner) => Fence.around(replica, inner) }
   })

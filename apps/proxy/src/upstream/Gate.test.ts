@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Ids from "@milepost/core/Ids"
 import * as Transport from "@milepost/core/Transport"
 import { NoAnswer } from "@milepost/core/TransportError"
+import * as Pace from "@milepost/engine/Pace"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -37,6 +38,30 @@ const scripted = () => {
 }
 
 const made = (inner: Transport.Service, limits: Gate.Limits) => Gate.make({ inner, limits, watch: () => undefined })
+
+/** A gate whose pace another process moves as well. */
+const sharing = (inner: Transport.Service, limits: Gate.Limits, around: (pace: Pace.Pace) => Pace.Pace = (pace) => pace) =>
+  Effect.gen(function*() {
+    let made: { readonly pace: Pace.Pace; readonly asked: Parameters<Gate.MakePace>[0] } | null = null
+    const gate = yield* Gate.make({
+      inner,
+      limits,
+      watch: () => undefined,
+      pace: (asked) => {
+        const pace = around(Pace.make(asked))
+        made = { pace, asked }
+        return pace
+      }
+    })
+    const elsewhere = (move: (pace: Pace.Pace) => void): void => {
+      if (made !== null) {
+        move(made.pace)
+        made.asked.onMoved()
+      }
+    }
+    return { gate, elsewhere, waiting: () => made?.asked.waiting() }
+  })
+
 const settle = Effect.forEach(Array.from({ length: 20 }), () => Effect.yieldNow(), { discard: true })
 
 describe("Gate", () => {
@@ -240,5 +265,108 @@ describe("Gate", () => {
       for (const index of [0, 1, 2]) yield* reply(index)
       yield* settle
       assert.deepInclude(gate.snapshot(), { inFlight: 0, places: 4 })
+    }))
+
+  it.effect("takes the upstream for down when another process does, tells who waits, and goes on when it is found again anywhere", () =>
+    Effect.gen(function*() {
+      const { customers, reply, transport } = scripted()
+      const { elsewhere, gate } = yield* sharing(transport, { callsPerSecond: null, concurrency: 1 })
+      yield* Effect.fork(gate.interactive.send(request(1)))
+      yield* settle
+      const waiting = yield* Effect.fork(gate.interactive.send(request(2)))
+      yield* Effect.fork(gate.job().transport.send(request(11)))
+      yield* settle
+      elsewhere((pace) => pace.crawl(1_000, "502"))
+      assert.deepInclude(yield* Effect.flip(Fiber.join(waiting)), { _tag: "NotSent", reason: "Closed" })
+      assert.deepInclude(gate.snapshot(), { waitingInteractive: 0, waitingJobs: 1 })
+      assert.deepInclude(gate.snapshot().breaker, { why: "502" })
+      assert.deepInclude(gate.closed(), { why: "502" })
+      elsewhere((pace) => pace.crawl(null, ""))
+      assert.isNull(gate.closed())
+      assert.isNull(gate.snapshot().breaker)
+      yield* reply(0)
+      yield* settle
+      assert.deepStrictEqual(customers(), [1, 11])
+      // It does not take one more failure for the outage that was.
+      yield* reply(1, answer(502))
+      yield* settle
+      assert.isNull(gate.snapshot().breaker)
+    }))
+
+  it.effect("that found the upstream down needs as many failures again once another process has found it up", () =>
+    Effect.gen(function*() {
+      let status = 200
+      const { elsewhere, gate } = yield* sharing(Transport.make(() => Effect.sync(() => answer(status))), { callsPerSecond: null, concurrency: 8 })
+      yield* gate.interactive.send(request(1))
+      status = 502
+      for (let id = 2; id < 40 && gate.closed() === null; id++) yield* gate.interactive.send(request(id))
+      assert.isNotNull(gate.snapshot().breaker)
+      elsewhere((pace) => pace.crawl(null, ""))
+      assert.isNull(gate.snapshot().breaker)
+      yield* gate.interactive.send(request(50))
+      assert.isNull(gate.snapshot().breaker)
+    }))
+
+  it.effect("waits for the pause of a 429 that another process met", () =>
+    Effect.gen(function*() {
+      const { customers, transport } = scripted()
+      const { elsewhere, gate } = yield* sharing(transport, { callsPerSecond: null, concurrency: 8 })
+      elsewhere((pace) => pace.pause(5_000, "429"))
+      yield* Effect.forkDaemon(gate.interactive.send(request(1, 20_000)))
+      yield* settle
+      assert.strictEqual(gate.snapshot().pausedMillis, 5_000)
+      yield* TestClock.adjust("4900 millis")
+      assert.deepStrictEqual(customers(), [])
+      yield* TestClock.adjust("200 millis")
+      assert.deepStrictEqual(customers(), [1])
+    }))
+
+  it.effect("keeps calls back while nobody knows of a turn, and lets them go when it is told of some", () =>
+    Effect.gen(function*() {
+      const { customers, transport } = scripted()
+      let turns = 0
+      const { elsewhere, gate, waiting } = yield* sharing(transport, { callsPerSecond: 10, concurrency: 8 }, (pace) => ({
+        ...pace,
+        turn: (at) => turns-- > 0 ? at + 50 : Number.POSITIVE_INFINITY
+      }))
+      yield* Effect.forkDaemon(gate.interactive.send(request(1, 20_000)))
+      yield* Effect.forkDaemon(gate.interactive.send(request(2, 20_000)))
+      yield* TestClock.adjust("3 seconds")
+      assert.deepStrictEqual(customers(), [])
+      assert.strictEqual(waiting(), 2)
+      elsewhere(() => {
+        turns = 1
+      })
+      assert.strictEqual(waiting(), 1)
+      // At its moment, and not when it would have been looked next.
+      yield* TestClock.adjust("49 millis")
+      assert.deepStrictEqual(customers(), [])
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(customers(), [1])
+      const late = yield* Effect.fork(gate.interactive.send(request(3, 2_000)))
+      yield* TestClock.adjust("3 seconds")
+      assert.deepInclude(yield* Effect.flip(Fiber.join(late)), { _tag: "NotSent" })
+    }))
+
+  it.effect("takes no turn that its pace does not stand by any more", () =>
+    Effect.gen(function*() {
+      const { customers, reply, transport } = scripted()
+      const given: Array<number> = []
+      const { gate } = yield* sharing(transport, { callsPerSecond: 10, concurrency: 1 }, (pace) => ({
+        ...pace,
+        turn: (at) => {
+          given.push(at)
+          return at
+        },
+        holds: (turn, at) => at - turn <= 500
+      }))
+      for (const id of [1, 2]) yield* Effect.forkDaemon(gate.interactive.send(request(id)))
+      yield* settle
+      assert.strictEqual(given.length, 2)
+      yield* TestClock.adjust("10 seconds")
+      yield* reply(0)
+      yield* settle
+      assert.deepStrictEqual(customers(), [1, 2])
+      assert.isAtLeast(given.at(-1) ?? 0, 9_000)
     }))
 })

@@ -159,7 +159,8 @@ export const make = (options: {
     /** The turn that the next call has, where one was asked for and nobody has taken it; a new era makes it void. */
     let turn: number | null = null
     let era = pace.era()
-    let isTimed = false
+    /** When it is looked next, by the earliest timer. */
+    let timedFor = Number.POSITIVE_INFINITY
 
     const interactive: Source = { waiting: new Set(), isClosed: false }
     const batch: Source = { waiting: new Set(), isClosed: false }
@@ -243,11 +244,14 @@ export const make = (options: {
         if (call === undefined) return
         call.leave(call, concurrency)
       }
-      if (isTimed || !isAnybodyWaiting()) return
-      isTimed = true
+      if (!isAnybodyWaiting()) return
       const wait = turn === null || turn <= at ? sweepMillis : Math.min(sweepMillis, turn - at)
+      const due = at + wait
+      // A timer that was set while there was no turn would come too late for one that there is by now.
+      if (timedFor <= due) return
+      timedFor = due
       run(Effect.map(Effect.sleep(wait), () => {
-        isTimed = false
+        if (timedFor === due) timedFor = Number.POSITIVE_INFINITY
         sweep(now())
         pump()
       }))

@@ -19,6 +19,7 @@ import {
   state
 } from "./codec.js"
 import type { Run } from "../Run.js"
+import type { Dialect } from "./dialect.js"
 import { count, countRefusals, find, findIn, finishIfDone, imported, type Refused } from "./runs.js"
 import { boundary, type Bulk, changed, readInBulk, type Storage, transaction, writeInBulk } from "./storage.js"
 
@@ -127,47 +128,47 @@ const tallied = (settlements: Iterable<Settlement>): { readonly change: Change; 
 const columns = outcomeColumns.join(", ")
 
 /** What a settlement writes; `value` names an outcome's column. */
-const written = (value: (column: (typeof outcomeColumns)[number]) => string, moment: string): string => {
+const written = ({ attempts, requestId }: Dialect, value: (column: (typeof outcomeColumns)[number]) => string, moment: string): string => {
   const next = `CAST(${value("state")} AS SMALLINT)`
-  return `UPDATE records SET state = ${next}, attempts = records.attempts + CAST(${value("attempts")} AS INTEGER),
+  return `UPDATE records SET state = ${next}, attempts = ${attempts(`records.attempts + CAST(${value("attempts")} AS INTEGER)`)},
     after_ambiguous = CASE WHEN records.lost_attempts > 0 AND ${next} IN (${state.already_enrolled}, ${state.rejected})
     THEN 1 ELSE CAST(${value("after_ambiguous")} AS SMALLINT) END,
     code = ${value("code")}, tag = ${value("tag")}, blast_radius = CAST(${value("blast_radius")} AS SMALLINT),
-    message = ${value("message")}, warnings = ${value("warnings")}, request_id = ${value("request_id")},
-    reason = CAST(${value("reason")} AS SMALLINT), ended_at = ${moment}`
+    message = ${value("message")}, warnings = ${value("warnings")}, ${requestId.assign(value("request_id"))},
+    reason = CAST(${value("reason")} AS SMALLINT), epoch = NULL, ended_at = ${moment}`
 }
 
 /** Whether a record is claimed, and where an epoch is given, by that one. */
-const stillClaimed = (run: string, epoch: string): string =>
-  `records.run = ${run} AND records.seq = CAST(v.seq AS BIGINT) AND records.state = ${state.claimed}
+const stillClaimed = ({ runBeside }: Dialect, run: string, epoch: string): string =>
+  `records.run = ${runBeside(run, "v.seq")} AND records.seq = CAST(v.seq AS BIGINT) AND records.state = ${state.claimed}
   AND records.epoch = COALESCE(CAST(${epoch} AS INTEGER), records.epoch)`
 
 /** Outcomes that differ in everything. */
 const settleEach: Bulk = {
   pattern: ["BIGINT", ...outcomeCells],
-  statement: (rows, then) =>
+  statement: (rows, then, dialect) =>
     `WITH v (seq, ${columns}) AS (${rows})
-    ${written((column) => `v.${column}`, then(3))} FROM v WHERE ${stillClaimed(then(1), then(2))}`
+    ${written(dialect, (column) => `v.${column}`, then(3))} FROM v WHERE ${stillClaimed(dialect, then(1), then(2))}`
 }
 
 /** Outcomes that differ in nothing but their request ids: nearly all of nearly every run. */
 const settleAlike: Bulk = {
   pattern: ["BIGINT", "TEXT"],
-  statement: (rows, then) =>
+  statement: (rows, then, dialect) =>
     `WITH v (seq, request_id) AS (${rows}), same (${columns}) AS (SELECT ${outcomeColumns.map((_, index) => `CAST(${then(4 + index)} AS ${outcomeCells[index] as string})`).join(", ")})
-    ${written((column) => column === "request_id" ? "v.request_id" : `same.${column}`, then(3))} FROM v, same WHERE ${stillClaimed(then(1), then(2))}`
+    ${written(dialect, (column) => column === "request_id" ? "v.request_id" : `same.${column}`, then(3))} FROM v, same WHERE ${stillClaimed(dialect, then(1), then(2))}`
 }
 
 const claimedAmong: Bulk = {
   pattern: ["BIGINT"],
-  statement: (rows, then) =>
-    `WITH v (seq) AS (${rows}) SELECT records.seq AS seq FROM v JOIN records ON ${stillClaimed(then(1), then(2))}`
+  statement: (rows, then, dialect) =>
+    `WITH v (seq) AS (${rows}) SELECT records.seq AS seq FROM v JOIN records ON ${stillClaimed(dialect, then(1), then(2))}`
 }
 
 const releaseEach: Bulk = {
   pattern: ["BIGINT"],
-  statement: (rows, then) =>
-    `WITH v (seq) AS (${rows}) UPDATE records SET state = ${state.pending} FROM v WHERE ${stillClaimed(then(1), then(2))}`
+  statement: (rows, then, dialect) =>
+    `WITH v (seq) AS (${rows}) UPDATE records SET state = ${state.pending} FROM v WHERE ${stillClaimed(dialect, then(1), then(2))}`
 }
 
 /** Below so many, outcomes that are alike are not worth a statement of their own. */

@@ -1,6 +1,7 @@
 /** Everything that differs between the databases that a ledger can lie in: column types, placeholders, what their errors mean. */
 import type { SqlError } from "@effect/sql/SqlError"
 import { LedgerBusy, LedgerDamaged, LedgerUnwritable, type StorageError } from "../LedgerError.js"
+import { analyze } from "./postgresSchema.js"
 
 /** A cell of a bulk statement's rows: a parameter of this type, or a text that stands as it is. */
 export type Cell = "BIGINT" | "BYTEA" | "INTEGER" | "SMALLINT" | "TEXT" | { readonly is: string }
@@ -21,6 +22,20 @@ export interface Dialect {
   readonly rows: (pattern: ReadonlyArray<Cell>, rows: number) => string
   /** The parameters of rows. */
   readonly values: (rows: ReadonlyArray<ReadonlyArray<unknown>>) => Array<unknown>
+  /**
+   * The number of a run where a join compares it beside a number of `v`.
+   *
+   * PostgreSQL, before it knows a table, takes what one run has for less than what is joined, and reads all of that.
+   */
+  readonly runBeside: (run: string, number: string) => string
+  /** A sum of attempts as it is stored. */
+  readonly attempts: (sum: string) => string
+  /** How a request id is assigned to its columns, and how it is read from them. */
+  readonly requestId: { readonly assign: (value: string) => string; readonly read: string }
+  /** The line that a row begins on as it is stored; read back, no line is the one behind the row's number. */
+  readonly line: (line: number, row: number) => number | null
+  /** What is to be said when an import has ended. */
+  readonly afterImport: ReadonlyArray<string>
   /** A text of somebody else's as it can be stored. */
   readonly text: (text: string) => string
   /** How many rows a statement has changed, from what its client says of it. */
@@ -43,7 +58,7 @@ const codeOf = (cause: unknown): string | null => {
   return typeof code === "string" && code !== "" ? code : null
 }
 
-/** PostgreSQL stores every character but this one. */
+/** PostgreSQL refuses this character, and libsql cuts a text off at it. */
 const withoutNull = (value: unknown): unknown =>
   typeof value === "string" && value.includes("\0") ? value.replaceAll("\0", "\uFFFD") : value
 
@@ -91,10 +106,15 @@ export const sqlite = (path: string, holder: () => number | null): Dialect => ({
   // By a loop, because `flat` stood out in profiles.
   values: (rows) => {
     const params: Array<unknown> = []
-    for (const row of rows) for (const value of row) params.push(value)
+    for (const row of rows) for (const value of row) params.push(withoutNull(value))
     return params
   },
-  text: (text) => text,
+  runBeside: (run) => run,
+  attempts: (sum) => sum,
+  requestId: { assign: (value) => `request_id = ${value}`, read: "r.request_id" },
+  line: (line) => line,
+  afterImport: [],
+  text: (text) => String(withoutNull(text)),
   changes: (raw) => Number((raw as { readonly changes: number }).changes),
   meaning: ({ cause }) => {
     const code = codeOf(cause)
@@ -135,6 +155,9 @@ const postgresReasons: ReadonlyArray<readonly [prefix: string, reason: string]> 
 /** What `pg` says without a code when a connection ends, or never begins. */
 const lost = /^(Connection terminated|Client (was closed|has encountered a connection error|has already been)|timeout |Query read timeout|The server does not support SSL|No client returned|Cannot use a pool after|Failed to )/
 
+/** A UUID as PostgreSQL writes it, so that it is read back as it came. */
+const uuid = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+
 const unreachable = "the database cannot be reached"
 
 /** PostgreSQL, by way of `pg`; `name` is what errors call it, without any user. */
@@ -156,6 +179,17 @@ export const postgres = (name: string): Dialect => ({
     const width = rows[0]?.length ?? 0
     return Array.from({ length: width }, (_, column) => rows.map((row) => withoutNull(row[column])))
   },
+  runBeside: (run, number) => `CASE WHEN ${number} IS NOT NULL THEN CAST(${run} AS INTEGER) END`,
+  attempts: (sum) => `LEAST(${sum}, 32767)`,
+  // A UUID, which it nearly always is, takes 16 bytes instead of 37.
+  requestId: {
+    assign: (value) =>
+      `request_uuid = CASE WHEN ${value} ~ '${uuid}' THEN CAST(${value} AS UUID) END,
+      request_id = CASE WHEN ${value} ~ '${uuid}' THEN NULL ELSE ${value} END`,
+    read: "COALESCE(r.request_id, CAST(r.request_uuid AS TEXT)) AS request_id"
+  },
+  line: (line, row) => line === row + 1 ? null : line,
+  afterImport: analyze,
   text: (text) => String(withoutNull(text)),
   changes: (raw) => Number((raw as { readonly rowCount: number | null }).rowCount ?? 0),
   meaning: (error) => {

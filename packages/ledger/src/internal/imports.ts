@@ -113,7 +113,7 @@ interface First {
 const columns = "run, seq, state, attempts, destination, customer_id, balance_kind, initial_balance, reset, lost_attempts"
 
 const recordCells = (key: number, written: number): ReadonlyArray<Cell> =>
-  [{ is: String(key) }, "BIGINT", { is: String(written) }, { is: "0" }, "INTEGER", "BIGINT", "SMALLINT", "BIGINT", "SMALLINT", "INTEGER"]
+  [{ is: String(key) }, "BIGINT", { is: String(written) }, { is: "0" }, "INTEGER", "BIGINT", "SMALLINT", "BIGINT", "SMALLINT", "SMALLINT"]
 
 const insertRecords = perRun((key) => ({
   pattern: recordCells(key, state.pending),
@@ -124,22 +124,22 @@ const insertRecords = perRun((key) => ({
 
 const inserted: Bulk = {
   pattern: ["BIGINT"],
-  statement: (rows, then) =>
-    `WITH v (seq) AS (${rows}) SELECT r.seq AS seq FROM v JOIN records r ON r.run = ${then(1)} AND r.seq = CAST(v.seq AS BIGINT)`
+  statement: (rows, then, { runBeside }) =>
+    `WITH v (seq) AS (${rows}) SELECT r.seq AS seq FROM v JOIN records r ON r.run = ${runBeside(then(1), "v.seq")} AND r.seq = CAST(v.seq AS BIGINT)`
 }
 
 const firstOnes: Bulk = {
   pattern: ["BIGINT", "INTEGER"],
-  statement: (rows, then) =>
+  statement: (rows, then, { runBeside }) =>
     `WITH v (customer_id, destination) AS (${rows})
-    SELECT r.customer_id, r.destination, i.line FROM v
-    JOIN records r ON r.run = ${then(1)} AND r.customer_id = CAST(v.customer_id AS BIGINT)
+    SELECT r.customer_id, r.destination, COALESCE(i.line, i.row_number + 1) AS line FROM v
+    JOIN records r ON r.run = ${runBeside(then(1), "v.customer_id")} AND r.customer_id = CAST(v.customer_id AS BIGINT)
     AND r.destination = CAST(v.destination AS BIGINT) AND r.duplicate_of IS NULL
     JOIN input_rows i ON i.run = r.run AND i.row_number = (r.seq % ${seqOf(1, 0, 0)}) / ${callsPerRow}`
 }
 
 const insertRepeated = perRun((key) => ({
-  pattern: [...recordCells(key, state.skipped), { is: String(reason.duplicate) }, "BIGINT"],
+  pattern: [...recordCells(key, state.skipped), { is: String(reason.duplicate) }, "INTEGER"],
   statement: (rows) => `INSERT INTO records (${columns}, reason, duplicate_of) ${rows}`
 }))
 
@@ -200,7 +200,7 @@ const countDestinations = (
 }
 
 const insertRows = perRun((key) => ({
-  pattern: [{ is: String(key) }, "BIGINT", "BIGINT", "BYTEA", "TEXT"],
+  pattern: [{ is: String(key) }, "INTEGER", "INTEGER", "BYTEA", "TEXT"],
   statement: (rows) => `INSERT INTO input_rows (run, row_number, line, bytes, problem) ${rows}`
 }))
 
@@ -216,7 +216,7 @@ export const append = (
     const rows = batch.filter(({ row }) => row > run.checkpoint.row).map(checked)
     const last = rows.at(-1)
     if (last === undefined) return { rows: 0, records: 0, duplicates: 0, badRows: 0 }
-    yield* writeInBulk(storage, insertRows(key), rows.map(({ bytes, line, problem, row }) => [row, line, bytes, problem]))
+    yield* writeInBulk(storage, insertRows(key), rows.map(({ bytes, line, problem, row }) => [row, storage.dialect.line(line, row), bytes, problem]))
     const records = storage.dialect.hasLanes ? byLane(planned(rows, run.lanes)) : planned(rows, run.lanes)
     const places = new Map(records.map(({ place }) => [place.name, place]))
     const numbers = yield* destinationsOf(storage, key, [...places.values()])

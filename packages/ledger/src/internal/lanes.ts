@@ -86,8 +86,9 @@ export const make = (storage: Storage): Open => {
       if (seqs.length === 0) return 0
       yield* lockLanes(storage, key, [...new Set(seqs.map(laneOf))])
       const back = yield* sql.unsafe<Moved>(
-        `WITH back AS (UPDATE records SET state = ${state.pending} WHERE run = ${key} AND seq = ANY($1::bigint[])
-          AND state = ${state.claimed} AND epoch = COALESCE($2::integer, epoch) RETURNING seq), ${toLanes(key)}`,
+        `WITH back AS (UPDATE records r SET state = ${state.pending} FROM unnest($1::bigint[]) AS v (seq)
+          WHERE r.run = ${dialect.runBeside(String(key), "v.seq")} AND r.seq = v.seq
+          AND r.state = ${state.claimed} AND r.epoch = COALESCE($2::integer, r.epoch) RETURNING r.seq), ${toLanes(key)}`,
         [seqs, epoch]
       )
       const released = movedOf(back)
@@ -103,7 +104,10 @@ export const make = (storage: Storage): Open => {
       const { key } = yield* find(storage, id)
       for (const { epoch, seqs } of known) {
         // The transaction may be under way still: it holds these rows, and the next statement sees what it did.
-        yield* sql.unsafe(`SELECT 1 FROM records WHERE run = ${key} AND seq = ANY($1::bigint[]) ORDER BY seq FOR UPDATE`, [seqs])
+        yield* sql.unsafe(
+          `SELECT 1 FROM unnest($1::bigint[]) AS v (seq) JOIN records r ON r.run = ${dialect.runBeside(String(key), "v.seq")} AND r.seq = v.seq FOR UPDATE OF r`,
+          [seqs]
+        )
         yield* giveBack(key, seqs, epoch)
       }
     })).pipe(

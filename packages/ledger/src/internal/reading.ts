@@ -41,17 +41,17 @@ const rejectedOf = (problem: string): Outcome.Rejected => ({
 
 const recordColumns = `r.seq, r.state, r.customer_id, r.balance_kind, r.initial_balance, r.reset, r.attempts,
   r.lost_attempts, r.claimed_at, r.ended_at, r.after_ambiguous, r.code, r.tag, r.blast_radius, r.message, r.warnings,
-  r.request_id, r.reason, r.duplicate_of, d.target_group_id, d.target_id, d.period_name`
+  r.reason, r.duplicate_of, d.target_group_id, d.target_id, d.period_name`
 
 /** The rows and records behind a row, those of one window; `states` narrows the records. */
 const page = (
-  { sql }: Storage,
+  { dialect, sql }: Storage,
   { key, run }: Known,
   after: number,
   states: ReadonlyArray<number> | null
 ): Effect.Effect<ReadonlyArray<ResultRow>, SqlError> =>
   Effect.gen(function*() {
-    const rows = yield* sql<InputRow>`SELECT row_number, line, bytes, problem FROM input_rows
+    const rows = yield* sql<InputRow>`SELECT row_number, COALESCE(line, row_number + 1) AS line, bytes, problem FROM input_rows
       WHERE run = ${key} AND row_number > ${after} ORDER BY row_number LIMIT ${window}`
     const last = rows.at(-1)
     if (last === undefined) return []
@@ -59,12 +59,20 @@ const page = (
     const to = seqOf(0, Number(last.row_number) + 1, 0)
     const narrowed = states === null ? "1 = 1" : `r.state IN (${states.join(", ")})`
     const step = sql.literal(String(seqOf(1, 0, 0)))
-    // The records of these rows lie in as many places as there are lanes; CROSS JOIN has SQLite look there in this order.
-    const records = yield* sql<RecordRow>`WITH RECURSIVE l (base) AS (
+    const columns = sql.literal(`${recordColumns}, ${dialect.requestId.read}`)
+    const lanes = sql`WITH RECURSIVE l (base) AS (
         SELECT CAST(0 AS BIGINT) UNION ALL SELECT l.base + ${step} FROM l WHERE l.base < ${seqOf(run.lanes - 1, 0, 0)}
-      ) SELECT ${sql.literal(recordColumns)} FROM l CROSS JOIN records r CROSS JOIN destinations d
-      WHERE r.run = ${key} AND r.seq >= l.base + ${from} AND r.seq < l.base + ${to}
-      AND d.run = r.run AND d.destination = r.destination AND ${sql.literal(narrowed)} ORDER BY r.seq % ${step}`
+      ) SELECT ${columns} FROM l`
+    // The records of these rows lie in as many places as there are lanes, and are looked for there in this order: SQLite
+    // obeys CROSS JOIN, PostgreSQL cannot look through OFFSET.
+    const records = yield* dialect.hasLanes
+      ? sql<RecordRow>`${lanes} CROSS JOIN LATERAL (
+          SELECT * FROM records WHERE run = ${key} AND seq >= l.base + ${from} AND seq < l.base + ${to} OFFSET 0
+        ) r JOIN destinations d ON d.run = ${key} AND d.destination = r.destination
+        WHERE ${sql.literal(narrowed)} ORDER BY r.seq % ${step}`
+      : sql<RecordRow>`${lanes} CROSS JOIN records r CROSS JOIN destinations d
+        WHERE r.run = ${key} AND r.seq >= l.base + ${from} AND r.seq < l.base + ${to}
+        AND d.run = r.run AND d.destination = r.destination AND ${sql.literal(narrowed)} ORDER BY r.seq % ${step}`
     const entries = new Map<number, Array<Entry>>()
     for (const record of records) {
       const row = rowOf(Number(record.seq))

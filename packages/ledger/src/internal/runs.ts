@@ -93,7 +93,10 @@ export const finishImport = (
       yield* sql`UPDATE runs SET state = ${"ready"}, input_size = ${size}, input_sha256 = ${sha256} WHERE run = ${key}`
     }
     return (yield* find(storage, id)).run
-  }))
+  })).pipe(
+    // A run is imported without it as well, and only read more slowly.
+    Effect.tap(() => Effect.forEach(storage.dialect.afterImport, (statement) => Effect.ignore(sql.unsafe(statement))))
+  )
 }
 
 /** Compares an input with the one that the run was made from. */

@@ -78,7 +78,7 @@ export const transaction = <A, E, R>(
 export interface Bulk {
   readonly pattern: ReadonlyArray<Cell>
   /** The statement around the query of its rows; the placeholder of the n-th parameter behind them comes from `then(n)`, from 1. */
-  readonly statement: (rows: string, then: (position: number) => string) => string
+  readonly statement: (rows: string, then: (position: number) => string, dialect: Dialect) => string
 }
 
 /** A bulk statement that names its run, made once for each run. */
@@ -102,7 +102,7 @@ const textOf = (dialect: Dialect, bulk: Bulk, rows: number): string => {
   const params = dialect.parameters(bulk.pattern, rows)
   const found = known.get(params)
   if (found !== undefined) return found
-  const made = bulk.statement(dialect.rows(bulk.pattern, rows), (position) => dialect.placeholder(params + position))
+  const made = bulk.statement(dialect.rows(bulk.pattern, rows), (position) => dialect.placeholder(params + position), dialect)
   known.set(params, made)
   return made
 }
