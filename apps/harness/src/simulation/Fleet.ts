@@ -42,8 +42,8 @@ interface Member {
   losesNextAnswer: boolean
 }
 
-/** A run that is not over so long after the last disturbance, beside the time that its calls need, is not going to be. */
-const patienceMillis = 20 * 60_000
+/** A run in which no call leaves for so long, once nothing disturbs it, is not going to end; what waits longest is a repetition. */
+const patienceMillis = 5 * 60_000
 
 /** How long it is looked on once the run has finished and nobody is frozen. */
 const lookOnMillis = 3_000
@@ -73,6 +73,7 @@ export const run = async (stage: Stage.Stage, fleet: Fleet): Promise<string> => 
   let parts = 0
   let outageUntil = 0
   let disturbedUntil = machine.nowMillis()
+  let sentMillis = machine.nowMillis()
   let end: string | null = null
   let endedMillis = 0
   let died: Cause.Cause<unknown> | null = null
@@ -214,6 +215,7 @@ export const run = async (stage: Stage.Stage, fleet: Fleet): Promise<string> => 
     return left < marginMillis ? `by replica ${process}, ${left} ms before its lease of lane ${lane} ends` : null
   }
   stage.onSent = (call) => {
+    sentMillis = call.sentMillis
     const why = strayOf(call)
     if (why !== null) stage.strayed(call, why)
   }
@@ -321,10 +323,10 @@ export const run = async (stage: Stage.Stage, fleet: Fleet): Promise<string> => 
   })
   const how = machine.run(() => {
     if (died !== null) return true
-    if (end === null) return now() > disturbedUntil + patienceMillis
+    if (end === null) return now() > Math.max(disturbedUntil, sentMillis) + patienceMillis
     return now() > endedMillis + lookOnMillis && there().every(({ process }) => !process.isFrozen())
   })
   for (const { process } of there()) process.kill()
   if (died !== null) throw stage.defect(died)
-  return how === "over" ? end ?? `running ${Math.round((now() - disturbedUntil) / 1000)} s after the last disturbance` : how
+  return how === "over" ? end ?? `running ${Math.round((now() - disturbedUntil) / 1000)} s after the last disturbance, the last call ${Math.round((now() - sentMillis) / 1000)} s ago,` : how
 }
