@@ -1,27 +1,39 @@
 /** `npm run bench -- [names] [options]`: runs the benchmarks, prints their tables, keeps their results. */
 import { parseArgs } from "node:util"
 import * as BulkSpeed from "./BulkSpeed.js"
+import * as Capacity from "./Capacity.js"
 import * as ColdStart from "./ColdStart.js"
 import * as EnrollSpeed from "./EnrollSpeed.js"
 import * as Memory from "./Memory.js"
 import * as ProxySpeed from "./ProxySpeed.js"
+import * as ReplicasSpeed from "./ReplicasSpeed.js"
 import * as Report from "./Report.js"
 import * as Results from "./Results.js"
 import * as SimulatorSpeed from "./SimulatorSpeed.js"
 
-const usage = `npm run bench -- [enroll] [start] [bulk] [memory] [simulator] [proxy] [options]      (all six without a name)
+/** Records that two replicas send. */
+const pairRecords = 20_000
+
+/** Records of a simulated run, at least. */
+const sampleRecords = 10_000
+
+const usage = `npm run bench -- [enroll] [start] [bulk] [memory] [simulator] [proxy] [replicas] [capacity] [options]
+(all eight without a name)
 
   --check            exit 1 when a promise is not kept
-  --rounds <n>       rounds of enroll, bulk, simulator and proxy, each in fresh processes (default 3)
-  --turns <n>        turns of each contender in a round of enroll, simulator and proxy (default 5)
+  --rounds <n>       rounds of enroll, bulk, simulator, proxy and replicas, each in fresh processes (default 3)
+  --turns <n>        turns of each contender in a round of enroll, simulator, proxy and replicas (default 5)
   --spawns <n>       rounds of start (default 31)
   --records <n>      rows of the file of bulk (default ${BulkSpeed.defaults.map(({ records, waitMillis }) =>
-  `${records} at a wait of ${waitMillis} ms`).join(", ")})
+  `${records} at a wait of ${waitMillis} ms`).join(", ")}), that two
+                     replicas send (default ${pairRecords}), or of a run of capacity, at least (default ${sampleRecords})
   --rows <n>         a size for memory; repeat it (default 10000, 100000, 1000000)
   --customers <n>    a crowd for simulator; repeat it (default 100000, 1000000)
   --runs <n>         simulated runs of simulator (default 1000)
-  --upload <n>       rows of an upload to proxy; repeat it (default 1000000)
-  --minutes <n>      how long proxy has twice as many calls as its upstream bears (default 0.5)
+  --upload <n>       rows of an upload to proxy; repeat it (default 1000000); of the large job of replicas
+  --minutes <n>      how long proxy has twice as many calls as its upstream bears (default 0.5), and how long a limit over
+                     replicas is watched (default 3)
+  --part <name>      of replicas only this part; repeat it: ${ReplicasSpeed.parts.join(", ")}
   --dry              keep no results
 `
 
@@ -65,13 +77,19 @@ export const main = async (args: ReadonlyArray<string>): Promise<number> => {
       customers: { type: "string", multiple: true, default: ["100000", "1000000"] },
       runs: { type: "string", default: "1000" },
       upload: { type: "string", multiple: true, default: ["1000000"] },
-      minutes: { type: "string", default: "0.5" }
+      minutes: { type: "string" },
+      part: { type: "string", multiple: true, default: [...ReplicasSpeed.parts] }
     }
   })
   const unknown = positionals.find((word) => !Results.benchmarks.some((name) => name === word))
   if (values.help || unknown !== undefined) {
     console.log(unknown === undefined ? usage : `There is no benchmark ${JSON.stringify(unknown)}.\n\n${usage}`)
     return unknown === undefined ? 0 : 2
+  }
+  const strange = values.part.find((word) => !ReplicasSpeed.parts.some((part) => part === word))
+  if (strange !== undefined) {
+    console.log(`There is no part ${JSON.stringify(strange)}.\n\n${usage}`)
+    return 2
   }
   const asked = (name: Results.Benchmark): boolean => positionals.length === 0 || positionals.includes(name)
 
@@ -131,12 +149,33 @@ export const main = async (args: ReadonlyArray<string>): Promise<number> => {
       {
         records: batchRecords,
         uploads: values.upload.map((rows) => positive(rows, "upload")),
-        minutes: positive(values.minutes, "minutes")
+        minutes: positive(values.minutes ?? "0.5", "minutes")
       },
       progress
     )
     report(section, Report.proxy(section))
     keep({ proxy: section })
+  }
+  if (asked("replicas")) {
+    const section = await ReplicasSpeed.run(
+      ReplicasSpeed.parts.filter((part) => values.part.includes(part)),
+      { warmUpMillis, turnMillis: 500, rounds: positive(values.rounds, "rounds"), turns: positive(values.turns, "turns") },
+      {
+        records: positive(values.records ?? String(pairRecords), "records"),
+        stored: positive(values.upload[0] ?? "1000000", "upload"),
+        minutes: positive(values.minutes ?? "3", "minutes")
+      },
+      Results.read(resultsFile).replicas,
+      progress
+    )
+    report(section, Report.replicas(section))
+    keep({ replicas: section })
+  }
+  if (asked("capacity")) {
+    const records = positive(values.records ?? String(sampleRecords), "records")
+    const section = await Capacity.run(records, Results.read(resultsFile).replicas, progress)
+    report(section, Report.capacity(section))
+    keep({ capacity: section })
   }
   return values.check && !isKept ? 1 : 0
 }

@@ -8,7 +8,7 @@ import type * as Work from "./Work.js"
 export const header = "customerId,initialBalance,segment\n"
 
 /** Ids that are all different, in an order that looks like none: a prime step through a prime number of them. */
-const customer = (row: number): number => 100_000_000 + ((row * 48_271) % 2_147_483_647)
+export const customer = (row: number): number => 100_000_000 + ((row * 48_271) % 2_147_483_647)
 
 /** Writes a CSV of so many customers. */
 export const write = async (path: string, rows: number): Promise<void> => {

@@ -7,7 +7,7 @@ import { once } from "node:events"
 import { fileURLToPath } from "node:url"
 
 /** What a process is started for. */
-export type Role = "upstream" | "client" | "load" | "in-memory" | "proxy-load" | "proxy-flood"
+export type Role = "upstream" | "client" | "load" | "in-memory" | "proxy-load" | "proxy-flood" | "worker" | "locking" | "simulated"
 
 /** A process that this one started and talks to. */
 export interface Child {

@@ -1,6 +1,8 @@
 /** From results to what is printed: a table for each benchmark, and a line for each promise. */
 import CliTable from "cli-table3"
-import type { BulkSection, EnrollSection, Machine, MemorySection, ProxySection, SimulatorSection, StartSection, Threshold } from "./Results.js"
+import type {
+  BulkSection, CapacitySection, EnrollSection, Machine, MemorySection, ProxySection, ReplicasSection, SimulatorSection, StartSection, Threshold
+} from "./Results.js"
 import type { Summary } from "./Rounds.js"
 
 const bare = {
@@ -188,7 +190,7 @@ export const simulator = (section: SimulatorSection): string => {
   ].join("\n\n")
 }
 
-const millis = (value: number): string => value.toFixed(1)
+const oneDigit = (value: number): string => value.toFixed(1)
 
 /** The tables of the sixth benchmark, one for each part. */
 export const proxy = (section: ProxySection): string => {
@@ -210,8 +212,8 @@ export const proxy = (section: ProxySection): string => {
           ratio(row.speedToPlugin.median),
           whole(row.proxyMicrosPerCall.median),
           ratio(row.speedToRawByCpu.median),
-          millis(row.p50Millis.median),
-          millis(row.p99Millis.median),
+          oneDigit(row.p50Millis.median),
+          oneDigit(row.p99Millis.median),
           ratio(row.p99ToRoute.median),
           percent(row.proxyBusy.median),
           percent(row.upstreamBusy.median),
@@ -260,22 +262,171 @@ export const proxy = (section: ProxySection): string => {
       table(
         ["load", "accepted/s", "refused/s", "other", "accepted p50 ms", "p99", "refused p50 ms", "p99"],
         [
-          ["half, before", "", whole(overload.calmRefused), "", millis(overload.calmP50Millis), millis(overload.calmP99Millis), "", ""],
+          ["half, before", "", whole(overload.calmRefused), "", oneDigit(overload.calmP50Millis), oneDigit(overload.calmP99Millis), "", ""],
           [
             "twice",
             whole(overload.acceptedPerSecond),
             whole(overload.refusedPerSecond),
             whole(overload.other),
-            millis(overload.acceptedP50Millis),
-            millis(overload.acceptedP99Millis),
-            millis(overload.refusedP50Millis),
-            millis(overload.refusedP99Millis)
+            oneDigit(overload.acceptedP50Millis),
+            oneDigit(overload.acceptedP99Millis),
+            oneDigit(overload.refusedP50Millis),
+            oneDigit(overload.refusedP99Millis)
           ],
-          ["half, after", "", whole(overload.afterRefused), "", "", millis(overload.afterP99Millis), "", ""]
+          ["half, after", "", whole(overload.afterRefused), "", "", oneDigit(overload.afterP99Millis), "", ""]
         ]
       ) + `\n\nresident MB: ${whole(overload.beginMegabytes)} in the first quarter, ${whole(overload.endMegabytes)} in the last, peak ` +
         `${whole(overload.peakMegabytes)}; proxy busy ${percent(overload.proxyBusy)}`
     )
+  ].join("\n\n")
+}
+
+/** The tables of the seventh benchmark, one for each part that was run. */
+export const replicas = ({ limit, machine, owner, pair, size, statements }: ReplicasSection): string =>
+  [
+    pair === undefined ? null : titled(
+      `${whole(pair.records)} records, two replicas beside two plain workers, from stored to the last outcome`,
+      machine,
+      `${pair.inFlightEach} in flight each; upstream answers at once; medians of ${pair.rounds} interleaved rounds`,
+      table(
+        ["pair", "records/s", "min–max", "÷ quickest plain", "CPU µs/record", "PostgreSQL", "one busy", "other", "PostgreSQL", "upstream"],
+        pair.rows.map((row) => [
+          row.title,
+          whole(row.recordsPerSecond.median),
+          between(row.recordsPerSecond, whole),
+          ratio(row.speedToPlain.median),
+          whole(row.pairMicrosPerRecord.median),
+          whole(row.postgresMicrosPerRecord.median),
+          percent(row.oneBusy.median),
+          percent(row.otherBusy.median),
+          percent(row.postgresBusy.median),
+          percent(row.upstreamBusy.median)
+        ])
+      )
+    ),
+    statements === undefined ? null : titled(
+      `Statements of ${statements.replicas} replicas, counted by PostgreSQL, BEGIN and COMMIT included`,
+      machine,
+      `${whole(statements.records)} records, sent in ${statements.seconds.toFixed(1)} s`,
+      table(
+        ["of", "statements", "ms of the server"],
+        [
+          ["upload, a record", statements.uploadPerRecord.toFixed(4), ""],
+          ["sending, a record", statements.sendingPerRecord.toFixed(4), ""],
+          ["an idle replica, a second", statements.idlePerReplicaSecond.toFixed(1), ""],
+          ...statements.mostFrequent.map(({ calls, millis, statement }) => [statement, whole(calls), whole(millis)])
+        ]
+      )
+    ),
+    size === undefined ? null : titled(
+      `${whole(size.records)} records in PostgreSQL, without its write-ahead log`,
+      machine,
+      `beside ${size.emptyMegabytes.toFixed(1)} MB of an empty database; autovacuum came to ${size.autovacuums} tables by the end`,
+      table(
+        ["stored/s", "sent/s", "MB stored", "MB sent", "MB after VACUUM", ...size.relations.map(({ name }) => name), "peak MB, stored", "sent", "other's peak"],
+        [[
+          whole(size.storedPerSecond),
+          whole(size.sentPerSecond),
+          oneDigit(size.storedMegabytes),
+          oneDigit(size.finishedMegabytes),
+          oneDigit(size.vacuumedMegabytes),
+          ...size.relations.map(({ megabytes }) => oneDigit(megabytes)),
+          whole(size.uploadPeakMegabytes),
+          whole(size.firstPeakMegabytes),
+          whole(size.otherPeakMegabytes)
+        ]]
+      )
+    ),
+    limit === undefined ? null : titled(
+      `${whole(limit.perMinute)} calls a minute over ${limit.replicas} replicas, as the upstream saw them`,
+      machine,
+      `${limit.minutes} minutes of real time`,
+      table(
+        ["calls", "most in any minute", "fewest in a whole one", "mean", "statements/s", "calls of each"],
+        [[
+          whole(limit.calls),
+          whole(limit.worstMinute),
+          whole(limit.leastAMinute),
+          limit.meanAMinute.toFixed(1),
+          limit.statementsPerSecond.toFixed(1),
+          limit.callsOfEach.map(whole).join(" + ")
+        ]]
+      )
+    ),
+    owner === undefined ? null : titled(
+      "A person's call, whose customer's lane lives elsewhere",
+      machine,
+      `${owner.inFlight} in flight; medians of ${owner.rounds} × ${owner.turnsPerRound} interleaved turns of ${owner.millisPerTurn} ms; ` +
+        "÷ is ours beside the owner asked, plain beside plain without order",
+      table(
+        ["way", "calls/s", "÷", "p50 ms", "÷", "p99 ms", "÷", "CPU µs/call, asked", "owner", "PostgreSQL", "statements/call", "upstream busy"],
+        owner.rows.map((row) => [
+          row.title,
+          whole(row.callsPerSecond.median),
+          ratio(row.speedToBeside.median),
+          oneDigit(row.p50Millis.median),
+          ratio(row.p50ToBeside.median),
+          oneDigit(row.p99Millis.median),
+          ratio(row.p99ToBeside.median),
+          whole(row.askedMicrosPerCall.median),
+          whole(row.ownerMicrosPerCall.median),
+          whole(row.postgresMicrosPerCall.median),
+          row.statementsPerCall.median.toFixed(2),
+          percent(row.upstreamBusy.median)
+        ])
+      )
+    )
+  ].filter((drawn) => drawn !== null).join("\n\n")
+
+const duration = (hours: number | null): string =>
+  hours === null ? "not measured" : hours < 1 ? `${(hours * 60).toFixed(1)} min` : hours < 48 ? `${hours.toFixed(1)} h` : `${(hours / 24).toFixed(1)} days`
+
+const unknown = (value: number | null, show: (value: number) => string): string => value === null ? "not measured" : show(value)
+
+/** The tables of the eighth benchmark: what was simulated, and what that makes of large jobs. */
+export const capacity = ({ from, limits, machine, rows }: CapacitySection): string => {
+  const named = (perMinute: number | null): string => perMinute === null ? "none" : `${whole(perMinute)}/min`
+  return [
+    titled(
+      "How much of an upstream's limit a run uses",
+      machine,
+      "the engine over the simulator in virtual time, one process; told the limit, nothing, or twice the limit",
+      table(
+        ["limit", "told", "records", "hours of its time", "refused", "longest pause s", "used", "without the first tenth", "statements/record"],
+        limits.flatMap(({ perMinute, simulated }) =>
+          simulated.map((one) => [
+            named(perMinute),
+            one.told,
+            whole(one.records),
+            (one.virtualSeconds / 3600).toFixed(2),
+            whole(one.refused),
+            one.longestPauseSeconds.toFixed(1),
+            percent(one.share),
+            percent(one.laterShare),
+            one.statementsPerRecord.toFixed(2)
+          ]))
+      )
+    ),
+    titled(
+      "How long large jobs take",
+      machine,
+      "the use of a limit is simulated, the rest is scaled",
+      table(
+        ["limit", "records", "told the limit", "told twice", "database GB", "statements/s", "replicas"],
+        rows.map((row) => [
+          named(row.perMinute),
+          whole(row.records),
+          duration(row.hours),
+          row.perMinute === null ? "" : duration(row.hoursToldTwice),
+          unknown(row.databaseGigabytes, (value) => value.toFixed(1)),
+          unknown(row.statementsPerSecond, whole),
+          unknown(row.replicas, whole)
+        ])
+      )
+    ) + "\n\nSimulated: what is used of a limit, and the engine's statements under it; a block of turns takes two more. Scaled from it: the time.\n" +
+    "Scaled from the section replicas, measured on this machine: " +
+    `${unknown(from.recordsPerSecond, whole)} records/s of two replicas without a limit, ${unknown(from.bytesPerRecord, whole)} bytes of database a record, ` +
+    `${unknown(from.idlePerReplicaSecond, oneDigit)} statements/s of an idle replica.`
   ].join("\n\n")
 }
 

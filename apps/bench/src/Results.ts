@@ -8,7 +8,7 @@ import { availableParallelism } from "node:os"
 import type { Summary } from "./Rounds.js"
 
 /** The benchmarks. */
-export const benchmarks = ["enroll", "start", "bulk", "memory", "simulator", "proxy"] as const
+export const benchmarks = ["enroll", "start", "bulk", "memory", "simulator", "proxy", "replicas", "capacity"] as const
 
 /** The name of a benchmark. */
 export type Benchmark = (typeof benchmarks)[number]
@@ -283,6 +283,177 @@ export interface ProxySection {
   readonly thresholds: ReadonlyArray<Threshold>
 }
 
+/** Two processes of {@link PairPart}. */
+export interface PairRow {
+  readonly name: string
+  readonly title: string
+  /** From stored to the last outcome. */
+  readonly recordsPerSecond: Summary
+  /** Beside the plain pair that is quickest by its median. */
+  readonly speedToPlain: Summary
+  readonly pairMicrosPerRecord: Summary
+  readonly postgresMicrosPerRecord: Summary
+  readonly oneBusy: Summary
+  readonly otherBusy: Summary
+  readonly postgresBusy: Summary
+  readonly upstreamBusy: Summary
+}
+
+/** Two replicas beside two plain workers. */
+export interface PairPart {
+  readonly measuredAt: string
+  readonly records: number
+  readonly rounds: number
+  readonly inFlightEach: number
+  readonly rows: ReadonlyArray<PairRow>
+}
+
+/** What replicas ask of the database. */
+export interface StatementsPart {
+  readonly measuredAt: string
+  readonly replicas: number
+  readonly records: number
+  /** How long the sending took, in which they also asked what they ask when idle. */
+  readonly seconds: number
+  readonly idlePerReplicaSecond: number
+  readonly uploadPerRecord: number
+  /** From stored to finished. */
+  readonly sendingPerRecord: number
+  /** Of the sending. */
+  readonly mostFrequent: ReadonlyArray<{ readonly statement: string; readonly calls: number; readonly millis: number }>
+}
+
+/** How large the database gets, without the write-ahead log. */
+export interface SizePart {
+  readonly measuredAt: string
+  readonly records: number
+  readonly uploadSeconds: number
+  readonly storedPerSecond: number
+  readonly sentPerSecond: number
+  readonly emptyMegabytes: number
+  /** What was added to the empty database when everything was stored, when everything was sent, and after a VACUUM. */
+  readonly storedMegabytes: number
+  readonly finishedMegabytes: number
+  readonly vacuumedMegabytes: number
+  /** How often the autovacuum had been at a table by the end. */
+  readonly autovacuums: number
+  /** The largest tables at the end, with their indexes. */
+  readonly relations: ReadonlyArray<{ readonly name: string; readonly megabytes: number }>
+  /** The replica that took the upload: its peak until everything was stored, and until everything was sent. */
+  readonly uploadPeakMegabytes: number
+  readonly firstPeakMegabytes: number
+  readonly otherPeakMegabytes: number
+}
+
+/** A limit over several replicas, as the upstream saw it. */
+export interface LimitPart {
+  readonly measuredAt: string
+  readonly replicas: number
+  readonly perMinute: number
+  readonly minutes: number
+  readonly calls: number
+  readonly worstMinute: number
+  /** Of the whole minutes from the first call on. */
+  readonly leastAMinute: number
+  readonly meanAMinute: number
+  /** What all of them asked of the database meanwhile. */
+  readonly statementsPerSecond: number
+  /** By what the replicas say themselves. */
+  readonly callsOfEach: ReadonlyArray<number>
+}
+
+/** One way to order a person's call, of {@link OwnerPart}. */
+export interface OwnerRow {
+  readonly name: string
+  readonly title: string
+  readonly callsPerSecond: Summary
+  /** Ours beside the owner asked directly, the lock beside the same proxy without it. */
+  readonly speedToBeside: Summary
+  readonly p50Millis: Summary
+  readonly p50ToBeside: Summary
+  readonly p99Millis: Summary
+  readonly p99ToBeside: Summary
+  readonly askedMicrosPerCall: Summary
+  readonly ownerMicrosPerCall: Summary
+  readonly postgresMicrosPerCall: Summary
+  readonly statementsPerCall: Summary
+  readonly upstreamBusy: Summary
+}
+
+/** Calls of people whose customer's lane lives elsewhere. */
+export interface OwnerPart {
+  readonly measuredAt: string
+  readonly inFlight: number
+  readonly rounds: number
+  readonly turnsPerRound: number
+  readonly millisPerTurn: number
+  readonly rows: ReadonlyArray<OwnerRow>
+}
+
+/** Several replicas over one PostgreSQL; a part that has not been run is missing. */
+export interface ReplicasSection {
+  readonly measuredAt: string
+  readonly machine: Machine
+  readonly pair?: PairPart
+  readonly statements?: StatementsPart
+  readonly size?: SizePart
+  readonly limit?: LimitPart
+  readonly owner?: OwnerPart
+  readonly thresholds: ReadonlyArray<Threshold>
+}
+
+/** How much of the upstream's limit a simulated run used. */
+export interface UsedShare {
+  /** What the run was told: the limit, nothing, or twice the limit. */
+  readonly told: "limit" | "nothing" | "twice"
+  readonly records: number
+  readonly virtualSeconds: number
+  readonly calls: number
+  readonly refused: number
+  readonly longestPauseSeconds: number
+  /** Calls that were accepted beside those that the limit would have let through in the same time. */
+  readonly share: number
+  /** The same without its first tenth, in which a limit may have to be found. */
+  readonly laterShare: number
+  /** What the engine asked of its ledger, in memory, from the first call to the end. */
+  readonly statementsPerRecord: number
+}
+
+/** A limit of {@link CapacitySection}; `null` for none. */
+export interface CapacityLimit {
+  readonly perMinute: number | null
+  readonly simulated: ReadonlyArray<UsedShare>
+}
+
+/** So many records at a limit. */
+export interface CapacityRow {
+  readonly perMinute: number | null
+  readonly records: number
+  /** Told the limit; `null` where the speed without a limit has not been measured. */
+  readonly hours: number | null
+  /** Told twice the limit. */
+  readonly hoursToldTwice: number | null
+  readonly databaseGigabytes: number | null
+  readonly statementsPerSecond: number | null
+  readonly replicas: number | null
+}
+
+/** How long so many records take, and what that needs. */
+export interface CapacitySection {
+  readonly measuredAt: string
+  readonly machine: Machine
+  readonly limits: ReadonlyArray<CapacityLimit>
+  readonly rows: ReadonlyArray<CapacityRow>
+  /** What of it was measured, out of the section `replicas`. */
+  readonly from: {
+    readonly recordsPerSecond: number | null
+    readonly bytesPerRecord: number | null
+    readonly statementsPerRecord: number | null
+    readonly idlePerReplicaSecond: number | null
+  }
+  readonly thresholds: ReadonlyArray<Threshold>
+}
+
 /** The sections of `results.json`; a benchmark that has not been run has none. */
 export interface Results {
   readonly enroll?: EnrollSection
@@ -291,6 +462,8 @@ export interface Results {
   readonly memory?: MemorySection
   readonly simulator?: SimulatorSection
   readonly proxy?: ProxySection
+  readonly replicas?: ReplicasSection
+  readonly capacity?: CapacitySection
 }
 
 /** The machine that this runs on. */
@@ -325,7 +498,15 @@ const rounded = (_: string, value: unknown): unknown =>
 /** The document that is kept. */
 export const toJson = (results: Results): string => `${JSON.stringify(results, rounded, 2)}\n`
 
-const read = (file: URL): Results => {
+/** One part of a section as it was measured before, if it was. */
+export const part = <A extends object, K extends keyof A>(section: A | undefined, name: K): Partial<Pick<A, K>> => {
+  const found: Partial<Pick<A, K>> = {}
+  if (section?.[name] !== undefined) found[name] = section[name]
+  return found
+}
+
+/** What is kept. */
+export const read = (file: URL): Results => {
   try {
     return JSON.parse(readFileSync(file, "utf8")) as Results
   } catch {
@@ -335,7 +516,7 @@ const read = (file: URL): Results => {
 
 /** Puts new sections into the file in the place of old ones; the others stay. */
 export const keep = (file: URL, sections: Results): void => {
-  const { bulk, enroll, memory, proxy, simulator, start } = { ...read(file), ...sections }
+  const { bulk, capacity, enroll, memory, proxy, replicas, simulator, start } = { ...read(file), ...sections }
   writeFileSync(
     file,
     toJson({
@@ -344,7 +525,9 @@ export const keep = (file: URL, sections: Results): void => {
       ...(bulk === undefined ? {} : { bulk }),
       ...(memory === undefined ? {} : { memory }),
       ...(simulator === undefined ? {} : { simulator }),
-      ...(proxy === undefined ? {} : { proxy })
+      ...(proxy === undefined ? {} : { proxy }),
+      ...(replicas === undefined ? {} : { replicas }),
+      ...(capacity === undefined ? {} : { capacity })
     })
   )
 }

@@ -21,6 +21,8 @@ export interface Listening {
   readonly mostAtOnce: () => number
   /** Waits until so many further calls have arrived. */
   readonly arrived: (calls: number) => Promise<void>
+  /** When each call arrived, in milliseconds of a clock that nobody sets. */
+  readonly arrivals: () => ReadonlyArray<number>
   readonly close: () => Promise<void>
 }
 
@@ -47,7 +49,8 @@ const noted = (code: number, message: string): string =>
   `{"data":null,"errors":[{"code":${code},"message":"${message}"}],"warnings":null}`
 
 /** Listens on a free port of this machine, and answers at once or after a wait; nobody before it has `together` calls at once. */
-export const listen = async (answers: Answers = "right", waitMillis = 0, together = 0): Promise<Listening> => {
+export const listen = async (answers: Answers = "right", waitMillis = 0, together = 0, remembers = false): Promise<Listening> => {
+  const arrivals: Array<number> = []
   let held: Array<() => void> = []
   let accepted = 0
   let open = 0
@@ -68,6 +71,7 @@ export const listen = async (answers: Answers = "right", waitMillis = 0, togethe
   }
 
   const server = createServer((request, response) => {
+    if (remembers) arrivals.push(performance.now())
     open += 1
     mostAtOnce = Math.max(mostAtOnce, open)
     awaited -= 1
@@ -99,6 +103,7 @@ export const listen = async (answers: Answers = "right", waitMillis = 0, togethe
         awaited = calls
         tell = resolve
       }),
+    arrivals: () => arrivals,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
@@ -114,12 +119,14 @@ export interface Running {
   readonly cpuSeconds: () => Promise<number>
   /** Waits until so many further calls have arrived. */
   readonly arrived: (calls: number) => Promise<void>
+  /** When each call arrived, in milliseconds; of one that remembers. */
+  readonly arrivals: () => Promise<ReadonlyArray<number>>
   readonly stop: () => Promise<void>
 }
 
-/** Starts one in a process of its own, which answers at once or after a wait. */
-export const start = async (waitMillis = 0): Promise<Running> => {
-  const child = Processes.start("upstream", String(waitMillis))
+/** Starts one in a process of its own, which answers at once or after a wait, and remembers when calls arrived where that is wanted. */
+export const start = async (waitMillis = 0, remembers = false): Promise<Running> => {
+  const child = Processes.start("upstream", String(waitMillis), remembers ? "remembers" : "forgets")
   const { origin } = await child.next<{ readonly origin: string }>()
   return {
     origin,
@@ -131,18 +138,23 @@ export const start = async (waitMillis = 0): Promise<Running> => {
       child.send(String(calls))
       await child.next()
     },
+    arrivals: async () => {
+      child.send("arrivals")
+      return (await child.next<{ readonly arrivals: ReadonlyArray<number> }>()).arrivals
+    },
     stop: child.stop
   }
 }
 
 /**
- * The process: `upstream <milliseconds to wait>`. Listens until its parent is gone; answers `cpu` with what it has used, and
- * a number when so many further calls have arrived.
+ * The process: `upstream <milliseconds to wait> remembers|forgets`. Listens until its parent is gone; answers `cpu` with what
+ * it has used, `arrivals` with when calls arrived, and a number when so many further calls have arrived.
  */
-export const main = async ([waitMillis]: ReadonlyArray<string>): Promise<void> => {
-  const { arrived, close, origin } = await listen("right", Number(waitMillis))
+export const main = async ([waitMillis, memory]: ReadonlyArray<string>): Promise<void> => {
+  const { arrivals, arrived, close, origin } = await listen("right", Number(waitMillis), 0, memory === "remembers")
   process.on("message", (message) => {
     if (message === "cpu") Processes.tellParent({ cpuSeconds: Processes.cpuSeconds() })
+    else if (message === "arrivals") Processes.tellParent({ arrivals: arrivals() })
     else void arrived(Number(message)).then(() => Processes.tellParent({ arrived: message }))
   })
   process.on("disconnect", () => void close())

@@ -14,6 +14,10 @@ it("CPU of a process and of its children is found behind a name that looks like 
   expect(Usage.childrenSeconds(stat)).toBe((16 + 17) / 100)
 })
 
+it("what a process of one thread has run is told in nanoseconds", () => {
+  expect(Usage.ranSeconds("1500000000 200 3\n")).toBe(1.5)
+})
+
 it.runIf(process.platform === "linux")("a command's exit, words, time, CPU and memory are those of its whole process", async () => {
   const program = `
     const held = Buffer.alloc(200_000_000, 1)

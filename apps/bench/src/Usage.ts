@@ -60,6 +60,27 @@ export const needLinux = (): void => {
 /** The CPU that a running process has used so far, all threads; fails when there is no such process. */
 export const cpuSeconds = (pid: number): number => ownSeconds(readFileSync(`/proc/${pid}/stat`, "utf8"))
 
+/** What the scheduler says a process of one thread has run, out of `/proc/<pid>/schedstat`: in nanoseconds, and not in hundredths of a second. */
+export const ranSeconds = (schedstat: string): number => Number(schedstat.slice(0, schedstat.indexOf(" "))) / 1e9
+
+/**
+ * The CPU of a process and of all its children, those that have ended included; fails when there is no such process. Each
+ * child has one thread.
+ */
+export const familySeconds = (pid: number): number => {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter((word) => word.trim() !== "")
+  const running = children.reduce((sum, child) => {
+    try {
+      return sum + ranSeconds(readFileSync(`/proc/${child}/schedstat`, "utf8"))
+    } catch {
+      // It has ended in this moment, so its parent is charged for it.
+      return sum
+    }
+  }, 0)
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
+  return running + ownSeconds(stat) + childrenSeconds(stat)
+}
+
 const statusOf = (pid: number | undefined): string => {
   try {
     return readFileSync(`/proc/${pid}/status`, "utf8")

@@ -35,6 +35,15 @@ switch (role) {
   case "proxy-flood":
     await (await import("./proxy/Flood.js")).main(rest)
     break
+  case "worker":
+    await (await import("./replicas/Workers.js")).main(rest)
+    break
+  case "locking":
+    await (await import("./replicas/Locking.js")).main(rest)
+    break
+  case "simulated":
+    await (await import("./capacity/Simulated.js")).main(rest)
+    break
   default:
     process.exitCode = await (await import("./Bench.js")).main(process.argv.slice(2))
 }

@@ -15,10 +15,10 @@ const key = "Bearer mp_of-a-caller"
 
 const through = async (
   name: Forwarding.Name,
-  [answers, waitMillis]: readonly [Upstream.Answers, number],
+  [answers, waitMillis, together = 0]: readonly [answers: Upstream.Answers, waitMillis: number, together?: number],
   use: (origin: string, upstream: Upstream.Listening) => Promise<void>
 ): Promise<void> => {
-  const upstream = await Upstream.listen(answers, waitMillis)
+  const upstream = await Upstream.listen(answers, waitMillis, together)
   const proxy = await Forwarding.listen[name](upstream.origin)
   try {
     await use(proxy.origin, upstream)
@@ -44,7 +44,7 @@ const saying = async (answer: RequestListener, use: (origin: string) => Promise<
 
 describe.each(Forwarding.names)("the proxy %s", (name) => {
   it("passes every call on as the till, 64 at once, and times each", () =>
-    through(name, ["right", 20], async (origin, upstream) => {
+    through(name, ["right", 20, Work.inFlight], async (origin, upstream) => {
       const client = Load.open(origin, key)
       const run = Work.ofCalls(500)
       await client.run(run)

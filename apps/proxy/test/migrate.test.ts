@@ -116,7 +116,9 @@ describe("milepost-proxy on a database", () => {
   it.skipIf(!Databases.isOurs)("takes keys from the command line, without a socket or a folder, and tells its password nobody", async () => {
     const DATABASE_URL = await Databases.make(server)
     const { simulatorUrl } = await start()
-    const settings = { DATABASE_URL, ...Program.upstream(simulatorUrl), MILEPOST_PROXY_DATA: NodePath.join(program.folder, "nothing") }
+    // Nobody else is there to reach it.
+    const alone = { MILEPOST_PROXY_ADVERTISE: "http://127.0.0.1:9" }
+    const settings = { DATABASE_URL, ...alone, ...Program.upstream(simulatorUrl), MILEPOST_PROXY_DATA: NodePath.join(program.folder, "nothing") }
     const serving = program.proxy(settings)
     const [, url = ""] = await serving.saying(/listens at (.*)$/m)
     const made = await ran({ DATABASE_URL }, "keys", "create", "--name", "app", "--org", "brand", "--json")

@@ -25,6 +25,8 @@ export interface PostgresServer {
   readonly start: () => Promise<void>
   /** Ends the server for good. */
   readonly close: () => Promise<void>
+  /** Its first process, whose children are all the others; `null` where it does not run, or is not ours. */
+  readonly pid: () => number | null
 }
 
 const require = createRequire(import.meta.url)
@@ -101,7 +103,7 @@ export const start = async (settings: Readonly<Record<string, string | number>> 
   const given = process.env["DATABASE_URL"]
   if (given !== undefined && given !== "") {
     const refuse = (): Promise<never> => Promise.reject(new Error("the server of DATABASE_URL is not ours to stop"))
-    return { url: given, database: () => database(given), stop: refuse, start: refuse, close: () => Promise.resolve() }
+    return { url: given, database: () => database(given), stop: refuse, start: refuse, close: () => Promise.resolve(), pid: () => null }
   }
   const place = binaries()
   const folder = mkdtempSync(join(tmpdir(), "milepost-pg-"))
@@ -167,6 +169,7 @@ export const start = async (settings: Readonly<Record<string, string | number>> 
     database: () => database(url),
     stop: (mode = "fast") => halt(mode === "fast" ? "SIGINT" : "SIGQUIT"),
     start: launch,
+    pid: () => child?.pid ?? null,
     close: async () => {
       process.off("exit", goodbye)
       await halt("SIGQUIT")

@@ -42,7 +42,8 @@ export interface Proxy {
   readonly stop: () => Promise<void>
 }
 
-const bin = fileURLToPath(new URL("../../../proxy/dist/bin.cjs", import.meta.url))
+/** The entry of the service. */
+export const bin = fileURLToPath(new URL("../../../proxy/dist/bin.cjs", import.meta.url))
 
 interface Command {
   readonly file: string

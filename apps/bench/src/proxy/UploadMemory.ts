@@ -26,7 +26,8 @@ export const thresholdsOf = (rows: ReadonlyArray<Results.UploadRow>): ReadonlyAr
     ]
   })
 
-interface Job {
+/** A job, as the service tells it. */
+export interface Job {
   readonly id: string
   readonly rows: number
   readonly badRows: number
@@ -34,7 +35,8 @@ interface Job {
   readonly counts: Readonly<Record<string, number>>
 }
 
-const upload = ({ authorization, origin }: Proxies.Proxy, file: string): Promise<Job> =>
+/** Uploads a file; completes when the service has said that all of it is stored. */
+export const upload = ({ authorization, origin }: Pick<Proxies.Proxy, "authorization" | "origin">, file: string): Promise<Job> =>
   new Promise((resolve, reject) => {
     const url = `${origin}/v1/jobs?group=${Work.targetGroupId}&target=${Work.targetId}&period=Cycle_1`
     const headers = { authorization, "content-type": "text/csv", "content-length": statSync(file).size }

@@ -140,8 +140,8 @@ const written = ({ attempts, requestId }: Dialect, value: (column: (typeof outco
 
 /** Whether a record is claimed, and where an epoch is given, by that one. */
 const stillClaimed = ({ runBeside }: Dialect, run: string, epoch: string): string =>
-  `records.run = ${runBeside(run, "v.seq")} AND records.seq = CAST(v.seq AS BIGINT) AND records.state = ${state.claimed}
-  AND records.epoch = COALESCE(CAST(${epoch} AS INTEGER), records.epoch)`
+  `records.run = ${runBeside(run, "v.seq")} AND records.seq = CAST(v.seq AS BIGINT) AND records.state = ${runBeside(String(state.claimed), "v.seq")}
+  AND records.epoch = COALESCE(${runBeside(`CAST(${epoch} AS INTEGER)`, "v.seq")}, records.epoch)`
 
 /** Outcomes that differ in everything. */
 const settleEach: Bulk = {
