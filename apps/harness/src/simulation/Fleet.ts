@@ -132,9 +132,9 @@ export const run = async (stage: Stage.Stage, fleet: Fleet): Promise<string> => 
   const passes = (member: Member): boolean => {
     if (!member.process.isAlive()) return false
     points += 1
-    for (let next = disturbances[struck]; next !== undefined && end === null && points >= pointOf(plan, next); next = disturbances[struck]) {
-      struck += 1
-      const { kind, millis, which } = next
+    const due = end !== null ? [] : disturbances.slice(struck).filter((next) => points >= pointOf(plan, next))
+    struck += due.length
+    for (const { kind, millis, which } of due) {
       // Who is frozen already, or goes, has enough.
       const some = there().filter(({ isLeaving, process }) => !process.isFrozen() && (!isLeaving || kind === "killed" || kind === "frozen"))
       const one = which === null ? some.find((other) => other === member) : some[which % some.length]
