@@ -272,6 +272,19 @@ describe("processes that joined a run", () => {
       yield* Effect.all([one.close, two.close])
     })))
 
+  it.live("what a fuse had skipped is pending again before anybody can find nothing left to do", () =>
+    run(Effect.gen(function*() {
+      const ledger = yield* imported("a", customers(40).map((customer) => milestone(customer)), lanes)
+      yield* ledger.start("a")
+      yield* ledger.skipWhere("a", "all", { reason: "fuse", message: "no such group" })
+      yield* ledger.end("a", "stopped", { reason: "fuse", message: "no such group" })
+      // Another process looks at the run as soon as it is running.
+      const watched = { ...ledger, start: (id: string) => Effect.tap(ledger.start(id), () => ledger.finishIfDone(id)) }
+      const begun = yield* Effect.provideService(Engine.begin("a"), Ledger.Ledger, watched)
+      assert.strictEqual(begun.state, "running")
+      assert.strictEqual(begun.counts.pending, 40)
+    })))
+
   it.live("what a crash of everybody left claimed is taken back by whoever has its lane", () =>
     run(Effect.gen(function*() {
       const ledger = yield* imported("a", customers(40).map((customer) => milestone(customer)), lanes)
