@@ -130,7 +130,11 @@ export const takePart = (
         const generation = replica.generation(lane)
         const exit = replica.enter(lane)
         if (exit === null || generation === null) return Effect.void
-        return Effect.map(patiently(ledger.reclaim(id, epoch, lane), patience), (records) => {
+        // While the database was away, the lane may have gone to somebody whose claims are not to be taken back.
+        const isOurs = (): boolean => replica.generation(lane) === generation && replica.holds(lane)
+        const takesBack = Effect.suspend(() => isOurs() ? ledger.reclaim(id, epoch, lane) : Effect.succeed(null))
+        return Effect.map(patiently(takesBack, patience), (records) => {
+          if (records === null) return
           clean.set(lane, generation)
           if (records > 0) hasNews = true
         }).pipe(Effect.ensuring(Effect.sync(exit)))
