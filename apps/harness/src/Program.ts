@@ -104,6 +104,7 @@ const addSimulate = (program: Command, run: (asked: Invocation) => Promise<void>
     .option("--seeds <range>", "a seed, or a range of them", "1..200")
     .option("--records <n>", "rows of each run", "500")
     .option("--lanes <owner>", "cluster or fibers (default: the seed decides)")
+    .option("--replicas <n>", "replicas that share each run, 1 to 4; mixed, the default: one seed in four has several")
     .option("--plant <bug>", "plant a bug, to see that it is found")
     .option("--jobs <n>", "processes at once (default: one a processor)")
     .option("--no-trace", "only say which seeds failed")

@@ -22,6 +22,8 @@ export interface Arguments {
   readonly seeds: string
   readonly records: string
   readonly lanes?: string
+  /** `mixed`, or so many in every run; `mixed` where nothing is said, unless a bug is looked for that only replicas have. */
+  readonly replicas?: string
   readonly plant?: string
   readonly jobs?: string
   readonly json?: boolean
@@ -53,8 +55,11 @@ export interface Report {
 interface Task {
   readonly records: number
   readonly lanes: Plan.Plan["owner"] | undefined
+  readonly replicas: Plan.Replicas
   readonly plant: string | undefined
 }
+
+const planOf = (seed: number, { lanes, records, replicas }: Task): Plan.Plan => Plan.make(seed, records, lanes, replicas)
 
 const refused = (line: string): Refused => new Refused({ lines: [line] })
 
@@ -72,6 +77,15 @@ const lanesOf = (text: string | undefined): Effect.Effect<Plan.Plan["owner"] | u
   text === undefined || text === "cluster" || text === "fibers"
     ? Effect.succeed(text)
     : refused(`--lanes: ${JSON.stringify(text)} is none of cluster, fibers`)
+
+const replicasOf = (text: string | undefined, plant: string | undefined): Effect.Effect<Plan.Replicas, Refused> =>
+  text === undefined
+    ? Effect.succeed(plant !== undefined && Plants.plants[plant]?.isOfReplicas === true ? 3 : "mixed")
+    : text === "mixed"
+    ? Effect.succeed("mixed")
+    : /^[1-4]$/.test(text)
+    ? Effect.succeed(Number(text))
+    : refused(`--replicas: ${JSON.stringify(text)} is neither mixed nor a number from 1 to 4`)
 
 const plantOf = (name: string | undefined): Effect.Effect<string | undefined, Refused> =>
   name === undefined || Plants.plants[name] !== undefined
@@ -98,12 +112,12 @@ const plantNamed = ({ plant }: Task): Plants.Plant | null => plant === undefined
 
 /** Runs seeds in this process, one after the other. */
 const inThisProcess = async (from: number, to: number, task: Task): Promise<Report> => {
-  const { lanes, records } = task
+  const { records } = task
   const failed: Array<Failed> = []
   let calls = 0
   let virtualMillis = 0
   for (let seed = from; seed <= to; seed++) {
-    const judgement = await Judgement.of(Plan.make(seed, records, lanes), plantNamed(task))
+    const judgement = await Judgement.of(planOf(seed, task), plantNamed(task))
     calls += judgement.calls
     virtualMillis += judgement.virtualMillis
     const [first, ...others] = judgement.violations
@@ -114,7 +128,7 @@ const inThisProcess = async (from: number, to: number, task: Task): Promise<Repo
 
 /** Looks for the smallest plan of a seed that failed. */
 const explained = async (failed: Failed, task: Task): Promise<Failed> => {
-  const judgement = await Judgement.of(Plan.make(failed.seed, task.records, task.lanes), plantNamed(task))
+  const judgement = await Judgement.of(planOf(failed.seed, task), plantNamed(task))
   const [first] = judgement.violations
   return first === undefined
     ? failed
@@ -124,9 +138,9 @@ const explained = async (failed: Failed, task: Task): Promise<Failed> => {
 /** Seeds that one process takes at a time: many, because its code is only fast after a while, and few enough to end together. */
 const seedsAtOnce = (seeds: number, jobs: number): number => Math.max(25, Math.ceil(seeds / jobs / 2))
 
-const inAnother = (program: string, from: number, to: number, { lanes, plant, records }: Task): Effect.Effect<Report> =>
+const inAnother = (program: string, from: number, to: number, { lanes, plant, records, replicas }: Task): Effect.Effect<Report> =>
   Effect.promise(async (signal) => {
-    const args = [program, "simulate", "--seeds", `${from}..${to}`, "--records", String(records), "--jobs", "1", "--json", "--no-trace"]
+    const args = [program, "simulate", "--seeds", `${from}..${to}`, "--records", String(records), "--replicas", String(replicas), "--jobs", "1", "--json", "--no-trace"]
     if (plant !== undefined) args.push("--plant", plant)
     if (lanes !== undefined) args.push("--lanes", lanes)
     // Exit code 1 says that a seed failed; the report is there all the same.
@@ -148,10 +162,11 @@ const added = (reports: ReadonlyArray<Report>): Report => ({
   failed: reports.flatMap(({ failed }) => failed).sort((left, right) => left.seed - right.seed)
 })
 
-const replay = ({ seed }: Failed, { lanes, plant, records }: Task): string =>
+const replay = ({ seed }: Failed, { lanes, plant, records, replicas }: Task): string =>
   [
     `milepost-harness simulate --seeds ${seed} --records ${records}`,
     ...(lanes === undefined ? [] : [`--lanes ${lanes}`]),
+    ...(replicas === "mixed" ? [] : [`--replicas ${replicas}`]),
     ...(plant === undefined ? [] : [`--plant ${plant}`])
   ].join(" ")
 
@@ -174,10 +189,12 @@ const forPeople = (report: Report, task: Task, seconds: number): string =>
 export const command = (given: Arguments, program: string): Effect.Effect<number, Refused> =>
   Effect.gen(function*() {
     const { from, to } = yield* range(given.seeds)
+    const plant = yield* plantOf(given.plant)
     const task: Task = {
       records: yield* whole("--records", given.records),
       lanes: yield* lanesOf(given.lanes),
-      plant: yield* plantOf(given.plant)
+      replicas: yield* replicasOf(given.replicas, plant),
+      plant
     }
     const jobs = given.jobs === undefined ? availableParallelism() : yield* whole("--jobs", given.jobs)
     const startedMillis = yield* Clock.currentTimeMillis

@@ -263,8 +263,13 @@ export const run = (
 export const begin = (id: string): Effect.Effect<Run.Run, RunNotFound | StorageError | WrongState, Ledger> =>
   Effect.gen(function*() {
     const ledger = yield* Ledger
+    const arm = Effect.forEach(rearmed, (reason) => ledger.rearm(id, reason), { discard: true })
+    // Before it runs: whoever sees a run without anything to do ends it.
+    const { state } = yield* ledger.run(id)
+    if (state === "stopped" || state === "interrupted") yield* arm
     yield* ledger.start(id)
-    for (const reason of rearmed) yield* ledger.rearm(id, reason)
+    // What somebody had skipped meanwhile.
+    yield* arm
     return yield* ledger.run(id)
   })
 

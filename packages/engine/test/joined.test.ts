@@ -4,7 +4,7 @@ import { SqlClient } from "@effect/sql/SqlClient"
 import * as RetryPolicy from "@milepost/core/RetryPolicy"
 import { Transport } from "@milepost/core/Transport"
 import { Engine, Replica } from "@milepost/engine"
-import { Lane, Ledger, MemoryLedger } from "@milepost/ledger"
+import { Lane, Ledger, LedgerError, MemoryLedger } from "@milepost/ledger"
 import type { Connection } from "@effect/sql/SqlConnection"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -272,6 +272,19 @@ describe("processes that joined a run", () => {
       yield* Effect.all([one.close, two.close])
     })))
 
+  it.live("what a fuse had skipped is pending again before anybody can find nothing left to do", () =>
+    run(Effect.gen(function*() {
+      const ledger = yield* imported("a", customers(40).map((customer) => milestone(customer)), lanes)
+      yield* ledger.start("a")
+      yield* ledger.skipWhere("a", "all", { reason: "fuse", message: "no such group" })
+      yield* ledger.end("a", "stopped", { reason: "fuse", message: "no such group" })
+      // Another process looks at the run as soon as it is running.
+      const watched = { ...ledger, start: (id: string) => Effect.tap(ledger.start(id), () => ledger.finishIfDone(id)) }
+      const begun = yield* Effect.provideService(Engine.begin("a"), Ledger.Ledger, watched)
+      assert.strictEqual(begun.state, "running")
+      assert.strictEqual(begun.counts.pending, 40)
+    })))
+
   it.live("what a crash of everybody left claimed is taken back by whoever has its lane", () =>
     run(Effect.gen(function*() {
       const ledger = yield* imported("a", customers(40).map((customer) => milestone(customer)), lanes)
@@ -282,6 +295,40 @@ describe("processes that joined a run", () => {
       const upstream = make()
       const end = yield* one.join(upstream)
       assert.strictEqual(end.run.counts.enrolled, 40)
+      yield* one.close
+    })))
+
+  it.live("who loses a lane while the database is away takes nothing back of what its next owner has claimed", () =>
+    run(Effect.gen(function*() {
+      const ledger = yield* imported("a", customers(40).map((customer) => milestone(customer)), lanes)
+      const { epoch } = yield* ledger.start("a")
+      for (const lane of yield* ledger.pendingLanes("a")) yield* ledger.claim("a", { epoch, lane, limit: 100 })
+      const one = yield* start()
+      let isLost = false
+      const away = new LedgerError.LedgerUnwritable({ path: "a", reason: "the database cannot be reached" })
+      const cutOff: Ledger.Service = {
+        ...ledger,
+        reclaim: (...args) =>
+          Effect.suspend(() => {
+            if (isLost) return ledger.reclaim(...args)
+            isLost = true
+            return away
+          })
+      }
+      const losing: Replica.Service = {
+        ...one.replica,
+        holds: (lane) => !isLost && one.replica.holds(lane),
+        enter: (lane) => isLost ? null : one.replica.enter(lane),
+        held: () => isLost ? [] : one.replica.held()
+      }
+      const end = yield* Engine.join("a", { ...joining, cancel: Effect.sleep("300 millis") }).pipe(
+        Effect.provideService(Transport, make().transport),
+        Effect.provideService(Ledger.Ledger, cutOff),
+        Effect.provideService(Replica.Replica, losing)
+      )
+      assert.isTrue(isLost)
+      assert.strictEqual(end.left, "cancelled")
+      assert.strictEqual((yield* ledger.run("a")).counts.claimed, 40)
       yield* one.close
     })))
 

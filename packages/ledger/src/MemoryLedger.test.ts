@@ -29,7 +29,8 @@ describe("a database in memory", () => {
       const memory = yield* MemoryLedger.memory
       const kills = yield* Deferred.make<void>()
       let isMortal = false
-      const mortal = yield* MemoryLedger.share(memory, {
+      const mortal = yield* memory.session
+      const services = yield* MemoryLedger.make(mortal, {
         around: (connection) => ({
           execute: (...args) => connection.execute(...args),
           executeStream: (...args) => connection.executeStream(...args),
@@ -39,8 +40,8 @@ describe("a database in memory", () => {
           executeUnprepared: (...args) => connection.executeUnprepared(...args)
         })
       })
-      const one = Context.get(mortal.services, Ledger)
-      const two = Context.get((yield* MemoryLedger.share(memory)).services, Ledger)
+      const one = Context.get(services, Ledger)
+      const two = Context.get(yield* MemoryLedger.make(yield* memory.session), Ledger)
       yield* one.begin(newRun("a", 2))
       yield* one.append("a", Array.from({ length: 200 }, (_, index) => good(index + 1, streak(index + 1))), at(202))
       yield* one.finishImport("a", input)
@@ -59,7 +60,7 @@ describe("a database in memory", () => {
       const dying = yield* Effect.forkDaemon(one.claim("a", { epoch, lane: 0, limit: 10 }))
       const waiting = yield* Effect.forkDaemon(one.claim("a", { epoch, lane: 0, limit: 10 }))
       yield* Deferred.await(kills)
-      yield* mortal.crash
+      yield* mortal.end
       assert.strictEqual(yield* two.reclaim("a", joined.epoch, 0), 0)
       yield* Effect.all([worked(two, joined.epoch, 0, 20), worked(two, joined.epoch, 1, 20)], { concurrency: "unbounded" })
       const run = yield* two.finishIfDone("a")
@@ -67,5 +68,34 @@ describe("a database in memory", () => {
       assert.deepInclude(run.counts, { enrolled: 200, claimed: 0, pending: 0 })
       yield* Fiber.interruptFork(dying)
       yield* Fiber.interruptFork(waiting)
+    }))
+
+  it.live("rolls back what a session was at when it ended; what is left of the transaction fails, and the next one is well", () =>
+    Effect.gen(function*() {
+      const memory = yield* MemoryLedger.memory
+      const session = yield* memory.session
+      let isToEnd = false
+      const one = Context.get(
+        yield* MemoryLedger.make(session, {
+          around: (connection) => ({
+            execute: (...args) => connection.execute(...args),
+            executeStream: (...args) => connection.executeStream(...args),
+            executeValues: (...args) => connection.executeValues(...args),
+            executeRaw: (...args) => connection.executeRaw(...args),
+            executeUnprepared: (sql, ...args) =>
+              isToEnd && sql === "COMMIT"
+                ? Effect.zipRight(session.end, connection.executeUnprepared(sql, ...args))
+                : connection.executeUnprepared(sql, ...args)
+          })
+        }),
+        Ledger
+      )
+      const two = Context.get(yield* MemoryLedger.make(yield* memory.session), Ledger)
+      isToEnd = true
+      assert.strictEqual((yield* Effect.flip(one.begin(newRun("a", 1))))._tag, "LedgerUnwritable")
+      isToEnd = false
+      assert.deepStrictEqual(yield* two.list, [])
+      yield* one.begin(newRun("b", 1))
+      assert.deepStrictEqual((yield* two.list).map(({ id }) => id), ["b"])
     }))
 })

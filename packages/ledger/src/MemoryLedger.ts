@@ -14,6 +14,7 @@ import { sqlite } from "./internal/dialect.js"
 import * as driver from "./internal/driver.js"
 import * as schema from "./internal/schema.js"
 import * as service from "./internal/service.js"
+import * as turns from "./internal/turns.js"
 import { boundary } from "./internal/storage.js"
 import * as Ledger from "./Ledger.js"
 import type { StorageError } from "./LedgerError.js"
@@ -24,8 +25,17 @@ export interface Memory {
   readonly connection: Connection
   /** What a disk would find after its process has died: a transaction that was open is rolled back. */
   readonly crash: Effect.Effect<void>
-  /** The turns of processes that share it. */
-  readonly turns: Effect.Semaphore
+  /** A way to it for one process among several that are there at once: their transactions take turns. */
+  readonly session: Effect.Effect<Session>
+}
+
+/** What one of several processes has of a database in memory, as a server would give it. */
+export interface Session extends Pick<Memory, "connection"> {
+  /**
+   * What a server does when a connection is gone: an open transaction is rolled back, and whoever waited for a turn fails. The
+   * next transaction is one of a new connection.
+   */
+  readonly end: Effect.Effect<void>
 }
 
 /** How a database is worked with. */
@@ -35,19 +45,23 @@ export interface Options {
 }
 
 /** A new database, with nothing in it. */
-export const memory: Effect.Effect<Memory> = Effect.gen(function*() {
+export const memory: Effect.Effect<Memory> = Effect.sync(() => {
   const connection = driver.openInMemory()
-  const turns = yield* Effect.makeSemaphore(1)
-  return { connection, turns, crash: Effect.orDie(Effect.asVoid(connection.executeUnprepared("ROLLBACK", []))) }
+  const rollback = Effect.orDie(Effect.asVoid(connection.executeUnprepared("ROLLBACK", [])))
+  return { connection, crash: rollback, session: Effect.sync(turns.make(connection, rollback)) }
 })
 
-const open = (
-  connection: Connection,
-  turns?: driver.Turns
+/**
+ * Works with a database as one process would: with turns of its own. With a {@link Memory}, at most one process at a time, as
+ * with a file; with a {@link Session} each, as many as there are.
+ */
+export const make = (
+  { connection }: Pick<Memory, "connection">,
+  { around }: Options = {}
 ): Effect.Effect<Context.Context<Ledger.Ledger | SqlClient>, StorageError> => {
   const dialect = sqlite(":memory:", () => null)
   const opened = Effect.gen(function*() {
-    const sql = yield* driver.client(connection, turns)
+    const sql = yield* driver.client(around === undefined ? connection : around(connection))
     yield* Effect.provideService(schema.migrate(schema.sqlite), SqlClient, sql)
     const ledger = yield* Effect.provideService(service.make(dialect), SqlClient, sql)
     return Context.make(Ledger.Ledger, ledger).pipe(Context.add(SqlClient, sql))
@@ -58,44 +72,6 @@ const open = (
     Effect.provide(Reactivity.layer)
   )
 }
-
-/** Works with a database as one process would: with turns of its own. At most one process at a time, as with a file. */
-export const make = (
-  { connection }: Memory,
-  { around }: Options = {}
-): Effect.Effect<Context.Context<Ledger.Ledger | SqlClient>, StorageError> =>
-  open(around === undefined ? connection : around(connection))
-
-/** One of several processes that work with a database. */
-export interface Sharer {
-  readonly services: Context.Context<Ledger.Ledger | SqlClient>
-  /** What the database does when this process dies: its open transaction is rolled back, and the others go on. */
-  readonly crash: Effect.Effect<void>
-}
-
-/** Works with a database as one of several processes would, as with a server: they take turns, a transaction at a time. */
-export const share = ({ connection, crash, turns }: Memory, { around }: Options = {}): Effect.Effect<Sharer, StorageError> =>
-  Effect.suspend(() => {
-    let isAlive = true
-    let hasTurn = false
-    const give = Effect.suspend(() => {
-      // What is left of a dead process gives nothing back a second time.
-      if (!hasTurn) return Effect.void
-      hasTurn = false
-      return turns.release(1)
-    })
-    const taken = Effect.suspend(() => {
-      hasTurn = true
-      return isAlive ? Effect.void : Effect.zipRight(give, Effect.interruptible(Effect.never))
-    })
-    return Effect.map(open(around === undefined ? connection : around(connection), { take: turns.take(1), taken, give }), (services) => ({
-      services,
-      crash: Effect.suspend(() => {
-        isAlive = false
-        return hasTurn ? Effect.zipRight(crash, give) : Effect.void
-      })
-    }))
-  })
 
 /**
  * A ledger in a database of its own, and the SQL client that it uses.

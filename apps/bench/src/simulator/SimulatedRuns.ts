@@ -34,7 +34,7 @@ export const thresholdsOf = ({ found, runs, seconds }: Results.SimulatedRuns): R
 ]
 
 const simulate = async (from: number, to: number, ...more: ReadonlyArray<string>): Promise<{ readonly told: Told; readonly ran: Usage.Ran }> => {
-  const args = [harness, "simulate", "--seeds", `${from}..${to}`, "--records", String(records), "--no-trace", "--json", ...more]
+  const args = [harness, "simulate", "--seeds", `${from}..${to}`, "--records", String(records), "--replicas", "1", "--no-trace", "--json", ...more]
   const ran = await Usage.run(args, { cwd: tmpdir(), env: Milepost.bareEnvironment })
   if (ran.exitCode !== 0 && ran.exitCode !== 1) throw new Error(`simulate exited ${ran.exitCode}:\n${ran.stderr}`)
   return { told: JSON.parse(ran.stdout) as Told, ran }

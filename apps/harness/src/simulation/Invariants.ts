@@ -4,10 +4,11 @@
 import * as ErrorCatalog from "@milepost/core/ErrorCatalog"
 import * as Job from "@milepost/engine/Job"
 import type { Call } from "./Events.js"
-import type { Simulated } from "./Simulation.js"
+import { marginOf } from "./Plan.js"
+import type { Simulated } from "./Stage.js"
 
 /** The names of what must hold. */
-export type Invariant = "no-defect" | "ends" | "one-outcome" | "agrees" | "one-call-a-customer" | "nothing-after-cancel" | "budgets"
+export type Invariant = "no-defect" | "ends" | "one-outcome" | "agrees" | "one-call-a-customer" | "one-sender" | "repeats" | "nothing-after-cancel" | "budgets"
 
 /** Where something did not hold. */
 export interface Violation {
@@ -40,10 +41,10 @@ const byKey = (calls: ReadonlyArray<Call>): ReadonlyMap<string, ReadonlyArray<Ca
 const ends: Judge = ({ end, run }) =>
   end !== "finished" ? [`the run is ${end} and not finished after all its sittings`] : run.state !== "finished" ? [`the ledger says ${run.state}`] : []
 
-const oneOutcome: Judge = ({ end, plan, records, run }) => {
+const oneOutcome: Judge = ({ end, plan, records, run, usurped }) => {
   if (end !== "finished") return []
   const asked = plan.rows.filter(({ place }) => place !== "bad").length
-  const told: Array<string> = []
+  const told = usurped.map(({ claimedBy, key, settledBy }) => `${key} was claimed by ${claimedBy}, and its outcome written by ${settledBy}`)
   if (records.length !== asked) told.push(`${asked} records were asked for, the ledger has ${records.length}`)
   for (const { entry, key } of records) {
     if (entry.outcome === null) told.push(`${key} has no outcome${entry.isClaimed ? " and is still claimed" : ""}`)
@@ -97,8 +98,44 @@ const agrees: Judge = ({ calls, plan, records }) => {
   })
 }
 
-const oneCallACustomer: Judge = ({ overlapping }) =>
-  overlapping.map(({ key, sitting }) => `${key} was sent in sitting ${sitting} while another call for its customer was in flight`)
+/** What a disturbance leaves behind a while longer: a statement that hangs, a lease that has not expired. */
+const aftermathMillis = 10_000
+
+/** Whether something befell the sender of a call, between the call and this moment, for which others may send again what it had. */
+const wasTroubled = ({ events, plan: { fleet } }: Simulated, { process, sentMillis }: Call, untilMillis: number): boolean =>
+  events.some((event) =>
+    event._tag === "Troubled" && event.what !== "lostAnswer" && (event.process === null || event.process === process) &&
+    event.atMillis <= untilMillis &&
+    (event.forMillis === null || event.atMillis + event.forMillis + (fleet?.lifetimeMillis ?? 0) + aftermathMillis >= sentMillis))
+
+/** A call that outlasts the margin of a fence overtakes whoever takes its lane over: nobody can know that it is on its way. */
+const isOvertaken = (simulated: Simulated, { call, other }: Simulated["overlapping"][number]): boolean => {
+  const { fleet } = simulated.plan
+  return fleet !== null && other.process !== call.process && call.sentMillis - other.sentMillis >= marginOf(fleet) &&
+    wasTroubled(simulated, other, call.sentMillis)
+}
+
+const oneCallACustomer: Judge = (simulated) =>
+  simulated.overlapping.filter((overlap) => !isOvertaken(simulated, overlap)).map(({ call: { key, process }, other }) =>
+    `${key} was sent by ${process} while another call for its customer was in flight, sent by ${other.process}`)
+
+const oneSender: Judge = ({ strays }) => strays.map(({ call, why }) => `${call.key} was sent ${why}`)
+
+/** What one replica has a definite answer to, another one sends again only when something befell the first. */
+const repeats: Judge = (simulated) => {
+  const { calls, events, plan } = simulated
+  if (plan.fleet === null) return []
+  const begun = events.flatMap((event) => event._tag === "Sitting" ? [event.atMillis] : [])
+  return [...byKey(calls)].flatMap(([key, own]) =>
+    own.flatMap((call, index) => {
+      const before = own[index - 1]
+      if (before === undefined || before.process === call.process || before.answer?._tag !== "Answered" || !before.answer.isDefinite) return []
+      // What a run stops for is no answer to its record.
+      if (begun.some((atMillis) => atMillis > before.sentMillis && atMillis <= call.sentMillis)) return []
+      return wasTroubled(simulated, before, call.sentMillis) ? [] : [`${key} was sent by ${call.process} after ${before.process} had its answer`]
+    })
+  )
+}
 
 const nothingAfterCancel: Judge = ({ calls, events }) =>
   events.flatMap((event) => {
@@ -117,7 +154,13 @@ const tooFast = (calls: ReadonlyArray<Call>, perSecond: number): ReadonlyArray<s
   return []
 }
 
-const budgetsOfSitting = (calls: ReadonlyArray<Call>, { mostInFlight, plan }: Simulated): ReadonlyArray<string> => {
+/** For so long after a process woke up, what it had let go before it was frozen may leave in one heap. */
+const heapMillis = 1_000
+
+const budgetsOfSitting = (all: ReadonlyArray<Call>, simulated: Simulated): ReadonlyArray<string> => {
+  const { events, mostInFlight, plan } = simulated
+  const woke = plan.fleet === null ? [] : events.flatMap((event) => event._tag === "Woke" && event.process === all[0]?.process ? [event.atMillis] : [])
+  const calls = woke.length === 0 ? all : all.filter(({ sentMillis }) => !woke.some((atMillis) => sentMillis >= atMillis && sentMillis < atMillis + heapMillis))
   const told: Array<string> = []
   if (plan.callsPerSecond !== null) told.push(...tooFast(calls, plan.callsPerSecond))
   if (plan.concurrency !== "auto" && mostInFlight > plan.concurrency) {
@@ -130,11 +173,18 @@ const budgetsOfSitting = (calls: ReadonlyArray<Call>, { mostInFlight, plan }: Si
     const early = calls.find(({ sentMillis }) => sentMillis > answeredMillis && sentMillis < until)
     if (early !== undefined) told.push(`${early.key} was sent ${until - early.sentMillis} ms before Retry-After was over`)
   }
-  for (const [key, own] of byKey(calls)) {
-    const definite = own.findIndex(({ answer }) => answer?._tag === "Answered" && answer.isDefinite)
-    if (definite >= 0 && definite < own.length - 1) told.push(`${key} was sent again after a definite answer`)
+  for (const [key, own] of byKey(all)) {
+    // Who is kept from writing an answer down may lose the record, and get it again.
+    const again = own.find((_, index) => {
+      const before = own[index - 1]
+      return before?.answer?._tag === "Answered" && before.answer.isDefinite && !wasTroubled(simulated, before, own[index]?.sentMillis ?? 0)
+    })
+    if (again !== undefined) told.push(`${key} was sent again after a definite answer`)
     const counted = own.filter((call) => isLost(call) && !isPostponed(call)).length
-    if (counted > Job.policy.maxAttempts) told.push(`${key} was tried ${counted} times, ${Job.policy.maxAttempts} at most`)
+    // Whoever gets a record anew has all attempts again.
+    const claims = (): number =>
+      plan.fleet === null ? 1 : events.filter((event) => event._tag === "Claimed" && event.process === own[0]?.process && event.records.includes(key)).length
+    if (counted > Job.policy.maxAttempts && counted > Job.policy.maxAttempts * claims()) told.push(`${key} was tried ${counted} times, ${Job.policy.maxAttempts} at most`)
   }
   return told
 }
@@ -152,6 +202,8 @@ const judges: Readonly<Record<Exclude<Invariant, "no-defect">, Judge>> = {
   "one-outcome": oneOutcome,
   agrees,
   "one-call-a-customer": oneCallACustomer,
+  "one-sender": oneSender,
+  repeats,
   "nothing-after-cancel": nothingAfterCancel,
   budgets
 }

@@ -5,6 +5,7 @@ import * as Invariants from "./Invariants.js"
 import * as Plan from "./Plan.js"
 import type { Plant } from "./Plant.js"
 import * as Simulation from "./Simulation.js"
+import { SimulatedDefect } from "./Stage.js"
 
 /** What came of a plan. */
 export interface Judgement {
@@ -26,7 +27,7 @@ export const of = async (plan: Plan.Plan, plant: Plant | null): Promise<Judgemen
     const { calls, events, virtualMillis } = simulated
     return { plan, violations: Invariants.violations(simulated), events, calls: calls.length, virtualMillis }
   } catch (error) {
-    if (!(error instanceof Simulation.SimulatedDefect)) throw error
+    if (!(error instanceof SimulatedDefect)) throw error
     const { calls, events, message, virtualMillis } = error
     return { plan, violations: [{ invariant: "no-defect", message }], events, calls, virtualMillis }
   }

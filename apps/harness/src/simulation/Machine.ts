@@ -3,7 +3,7 @@
  *
  * It is a scheduler and a clock for fibers. Of everything that could go on at a moment, the seed picks one; when nothing
  * can, time jumps to the next timer. Processes are told apart, so that one of them can be killed: then nothing of it goes
- * on, however far it had come.
+ * on, however far it had come. One that is frozen goes on later, with everything that came in meanwhile.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -24,8 +24,12 @@ export interface Process {
   /** What is done at once, and known of so many milliseconds later, such as a statement of a database. */
   readonly waited: <A, E, R>(effect: Effect.Effect<A, E, R>, millis: number) => Effect.Effect<A, E, R>
   readonly isAlive: () => boolean
+  readonly isFrozen: () => boolean
   /** Ends it: nothing of it is heard of again. */
   readonly kill: () => void
+  /** Stops it where it is, while time goes on. A fiber that freezes its own process goes on until it yields. */
+  readonly freeze: () => void
+  readonly thaw: () => void
 }
 
 /** A machine. */
@@ -53,6 +57,9 @@ interface Timer {
 
 interface Life {
   isAlive: boolean
+  isFrozen: boolean
+  /** What came in while it was frozen. */
+  held: Array<Task>
 }
 
 /** Where time begins: a moment within the periods of the simulated worlds. */
@@ -151,7 +158,7 @@ export const make = (seed: number): Machine => {
   })
 
   const process = ({ isAtOnce = false } = {}): Process => {
-    const life: Life = { isAlive: true }
+    const life: Life = { isAlive: true, isFrozen: false, held: [] }
     const of = clock(life)
     const schedules = scheduler(life, isAtOnce)
     const random = Random.make(order.integer(2 ** 31))
@@ -165,8 +172,18 @@ export const make = (seed: number): Machine => {
             after(life, millis, () => resume(Effect.succeed(result)))
           })),
       isAlive: () => life.isAlive,
+      isFrozen: () => life.isFrozen,
       kill: () => {
         life.isAlive = false
+        life.held = []
+      },
+      freeze: () => {
+        life.isFrozen = true
+      },
+      thaw: () => {
+        life.isFrozen = false
+        ready.push(...life.held)
+        life.held = []
       }
     }
   }
@@ -200,7 +217,8 @@ export const make = (seed: number): Machine => {
           const { act, process } = ready[at] as Task
           const last = ready.pop() as Task
           if (at < ready.length) ready[at] = last
-          if (process.isAlive) act()
+          if (process.isFrozen && process.isAlive) process.held.push({ process, act })
+          else if (process.isAlive) act()
         } else if (!passTime()) {
           return "stuck"
         }

@@ -25,6 +25,30 @@ export interface Ending {
   readonly permille: number
 }
 
+/**
+ * What happens to one of several replicas, or to the database of all, once the run has come so far; for so many milliseconds,
+ * where it passes by itself. One that is killed comes back as a new one after that time.
+ */
+export interface Disturbance {
+  readonly kind: "killed" | "frozen" | "leaves" | "joins" | "cutOff" | "outage" | "lostAnswer"
+  readonly permille: number
+  /** Which of those that are there; `null` for the one that is at a statement or a call just then. */
+  readonly which: number | null
+  readonly millis: number
+}
+
+/** Several processes that share one ledger. */
+export interface Fleet {
+  /** How many there are at first. */
+  readonly replicas: number
+  /** How long a lease of a lane lasts that is not refreshed. */
+  readonly lifetimeMillis: number
+  readonly disturbances: ReadonlyArray<Disturbance>
+}
+
+/** How long before the end of its leases a replica stops sending. */
+export const marginOf = ({ lifetimeMillis }: Fleet): number => lifetimeMillis / 3
+
 /** A simulated run. */
 export interface Plan {
   readonly seed: number
@@ -44,6 +68,8 @@ export interface Plan {
   readonly faults: ReadonlyArray<Fault>
   /** One for each sitting, in their order; what comes after them goes on to its end. */
   readonly endings: ReadonlyArray<Ending>
+  /** `null` for one process after another. */
+  readonly fleet: Fleet | null
 }
 
 /** Customers below are known to the upstream; above are some whom nobody knows. */
@@ -119,6 +145,28 @@ const ending: FastCheck.Arbitrary<Ending> = FastCheck.record({
   permille: FastCheck.integer({ min: 1, max: 1000 })
 })
 
+const disturbance: FastCheck.Arbitrary<Disturbance> = FastCheck.record({
+  kind: FastCheck.constantFrom<Disturbance["kind"]>("killed", "killed", "frozen", "frozen", "frozen", "leaves", "leaves", "joins", "cutOff", "outage", "lostAnswer"),
+  permille: FastCheck.integer({ min: 1, max: 1000 }),
+  which: FastCheck.constantFrom(null, null, 0, 1, 2),
+  // Shorter than a lease, and longer; an hour's silence is no other thing.
+  millis: FastCheck.oneof(FastCheck.integer({ min: 100, max: 4_000 }), FastCheck.integer({ min: 4_000, max: 16_000 }), FastCheck.integer({ min: 16_000, max: 60_000 }))
+})
+
+/** What plans of several replicas have instead: slower runs, so that leases expire under them. */
+const together = {
+  replicas: FastCheck.integer({ min: 2, max: 4 }),
+  lifetimeMillis: FastCheck.constantFrom(3_000, 15_000),
+  disturbances: FastCheck.array(disturbance, { minLength: 1, maxLength: 5 }),
+  lanes: FastCheck.constantFrom(8, 16),
+  callsPerSecond: FastCheck.constantFrom(null, 10, 20, 50),
+  latencyMillis: FastCheck.constantFrom(5, 50, 50, 150),
+  chunkSize: FastCheck.constantFrom(5, 20, 500)
+}
+
+/** How far from its begin, in points of all replicas, a disturbance comes. */
+export const pointOf = ({ rows }: Pick<Plan, "rows">, { permille }: Disturbance): number => Math.ceil((2.5 * rows.length + 100) * permille / 1000)
+
 /** The call, or the point of the process, at which an ending comes. */
 export const placeOf = ({ rows }: Pick<Plan, "rows">, { kind, permille }: Ending): number =>
   Math.ceil((kind === "killed" ? 3 * rows.length + 100 : rows.length) * permille / 1000)
@@ -150,8 +198,34 @@ const settings = {
   statementMillis: FastCheck.constantFrom(0, 2, 20)
 }
 
-/** The plan of a seed, with so many rows. */
-export const make = (seed: number, records: number, owner?: Plan["owner"]): Plan => {
+/** How many replicas work on the runs: so many in each, or one process after another in all but some. */
+export type Replicas = number | "mixed"
+
+/** One seed in so many has several replicas, where the seed decides. */
+const mixedEvery = 4
+
+/** Every second silence ends just as others take over: that is when most can go wrong. */
+const timed = (disturbance: Disturbance, lifetimeMillis: number): Disturbance =>
+  disturbance.millis % 2 === 0 ? disturbance : { ...disturbance, millis: lifetimeMillis + disturbance.millis % Math.ceil(lifetimeMillis / 2) }
+
+/** The plan of a seed with several replicas, made of one without. */
+const inFleet = (plan: Plan, wanted: number | null): Plan => {
+  const [settings] = FastCheck.sample(FastCheck.record(together), { seed: plan.seed, numRuns: 1 })
+  if (settings === undefined) throw new Error("a seed has no plan")
+  const { disturbances, lifetimeMillis, replicas, ...others } = settings
+  const fleet = { replicas: wanted ?? replicas, lifetimeMillis, disturbances: disturbances.map((one) => timed(one, lifetimeMillis)) }
+  return { ...plan, ...others, owner: "fibers", endings: [], fleet }
+}
+
+/** The plan of a seed, with so many rows; lanes that are asked for belong to one process. */
+export const make = (seed: number, records: number, owner?: Plan["owner"], replicas: Replicas = 1): Plan => {
+  const plan = alone(seed, records, owner)
+  if (replicas === "mixed") return owner === undefined && seed % mixedEvery === 0 ? inFleet(plan, null) : plan
+  return replicas === 1 ? plan : inFleet(plan, replicas)
+}
+
+/** The plan of a seed for one process after another. */
+const alone = (seed: number, records: number, owner?: Plan["owner"]): Plan => {
   const arbitrary = FastCheck.record({
     ...settings,
     // Messages cost several times what fibers do: some of the runs have them, so that many runs can be had.
@@ -164,7 +238,7 @@ export const make = (seed: number, records: number, owner?: Plan["owner"]): Plan
   })
   const [plan] = FastCheck.sample(arbitrary, { seed, numRuns: 1 })
   if (plan === undefined) throw new Error("a seed has no plan")
-  return { ...plan, seed }
+  return { ...plan, seed, fleet: null }
 }
 
 const some = <A>(all: ReadonlyArray<A>): FastCheck.Arbitrary<ReadonlyArray<A>> =>
@@ -185,6 +259,11 @@ export const around = (plan: Plan): FastCheck.Arbitrary<Plan> =>
     latencyMillis: FastCheck.constant(plan.latencyMillis),
     statementMillis: FastCheck.constant(plan.statementMillis),
     endings: some(plan.endings),
+    fleet: plan.fleet === null ? FastCheck.constant(null) : FastCheck.record({
+      replicas: FastCheck.constant(plan.fleet.replicas),
+      lifetimeMillis: FastCheck.constant(plan.fleet.lifetimeMillis),
+      disturbances: some(plan.fleet.disturbances)
+    }),
     faults: some(plan.faults),
     rows: some(plan.rows)
   })

@@ -4,10 +4,12 @@
  * Each stands between the engine and what it is given, so that the engine's own code runs as it is: a bug of this kind has
  * been made by somebody who wrote such a loop before.
  */
+import type { Connection } from "@effect/sql/SqlConnection"
 import type { SqlError } from "@effect/sql/SqlError"
 import type * as Transport from "@milepost/core/Transport"
 import type { Options } from "@milepost/engine/Engine"
 import * as Job from "@milepost/engine/Job"
+import type * as Replica from "@milepost/engine/Replica"
 import type { Seq } from "@milepost/ledger/Entry"
 import type * as Ledger from "@milepost/ledger/Ledger"
 import type { Memory } from "@milepost/ledger/MemoryLedger"
@@ -17,13 +19,15 @@ import * as Effect from "effect/Effect"
 export interface Parts {
   readonly ledger: Ledger.Service
   readonly transport: Transport.Service
-  readonly options: Options
+  readonly options: Omit<Options, "patience">
 }
 
 /** What a bug knows of the run that it sits in. */
 export interface Around {
   readonly run: string
   readonly lanes: number
+  /** How long a lease lasts, where there are several replicas. */
+  readonly lifetimeMillis: number
   readonly memory: Memory
   /** The record's number, once it has been claimed. */
   readonly seqOf: (request: Transport.Request) => Seq | undefined
@@ -33,6 +37,9 @@ export interface Around {
 export interface Planted {
   /** What the process works with instead. */
   readonly within?: (parts: Parts) => Parts
+  /** What a replica among several believes to have, and how it speaks with the database. */
+  readonly replica?: (replica: Replica.Service) => Replica.Service
+  readonly connection?: (connection: Connection) => Connection
   /** Once the records are in the ledger. */
   readonly imported?: Effect.Effect<unknown, SqlError>
   /** What a disk would lose when the process is killed. */
@@ -42,6 +49,8 @@ export interface Planted {
 /** A bug. */
 export interface Plant {
   readonly title: string
+  /** Whether it shows only where there are several replicas. */
+  readonly isOfReplicas?: boolean
   readonly plant: (around: Around) => Planted
 }
 
@@ -85,8 +94,8 @@ const claimNotFlushed: Plant = {
             Effect.tap(parts.ledger.claim(id, options), (claimed) =>
               Effect.sync(() => inMemoryOnly.push(...claimed.map(({ seq }) => seq)))),
           // The next outcome takes the claims before it to disk.
-          settle: (id, settlements) =>
-            Effect.tap(parts.ledger.settle(id, settlements), () =>
+          settle: (id, settlements, epoch) =>
+            Effect.tap(parts.ledger.settle(id, settlements, epoch), () =>
               Effect.sync(() => {
                 inMemoryOnly = []
               }))
@@ -159,6 +168,47 @@ const endlessAttempts: Plant = {
   })
 }
 
+const noFence: Plant = {
+  title: "a replica that wakes up sends for lanes that it had",
+  isOfReplicas: true,
+  plant: () => ({
+    replica: (replica) => ({
+      ...replica,
+      holds: (lane) => replica.generation(lane) !== null,
+      enter: (lane) => replica.enter(lane) ?? (replica.generation(lane) === null ? null : () => undefined)
+    })
+  })
+}
+
+const earlyTakeover: Plant = {
+  title: "a lane is taken over before its lease has expired",
+  isOfReplicas: true,
+  plant: ({ lifetimeMillis }) => ({
+    // Whoever looks for leases that have expired looks with a clock that is ahead.
+    connection: (connection) => ({
+      ...connection,
+      execute: (sql, ...args) =>
+        connection.execute(sql.includes("lane_leases") ? sql.replaceAll(/expires (<=|>) (\d+)/g, `expires - ${0.6 * lifetimeMillis} $1 $2`) : sql, ...args)
+    })
+  })
+}
+
+const unfencedSettle: Plant = {
+  title: "outcomes are written over what somebody else has claimed since",
+  isOfReplicas: true,
+  plant: () => ({
+    within: (parts) => ({ ...parts, ledger: { ...parts.ledger, settle: (id, settlements) => parts.ledger.settle(id, settlements) } })
+  })
+}
+
+const leaveWithoutDrain: Plant = {
+  title: "a lane is given back with calls in flight",
+  isOfReplicas: true,
+  plant: () => ({
+    replica: (replica) => ({ ...replica, enter: (lane) => replica.holds(lane) ? () => undefined : null })
+  })
+}
+
 /** Every bug, by the name that the command line gives it. */
 export const plants: Readonly<Record<string, Plant>> = {
   "outcome-before-call": outcomeBeforeCall,
@@ -168,5 +218,9 @@ export const plants: Readonly<Record<string, Plant>> = {
   "lost-retry-after": lostRetryAfter,
   "resume-skips-claimed": resumeSkipsClaimed,
   "late-cancel": cancelIsLate,
-  "endless-attempts": endlessAttempts
+  "endless-attempts": endlessAttempts,
+  "no-fence": noFence,
+  "early-takeover": earlyTakeover,
+  "unfenced-settle": unfencedSettle,
+  "leave-without-drain": leaveWithoutDrain
 }

@@ -81,10 +81,17 @@ const worldOf = (plan: Plan): World => {
 /** The upstream as the processes of a run have it. */
 export interface UpstreamSide {
   readonly calls: ReadonlyArray<Call>
-  /** The transport of a process in its n-th sitting. */
-  readonly transport: (process: Process, sitting: number) => Transport.Service
+  /** Sends for a process, at once; it is called back with the answer, while it lives. */
+  readonly begin: (from: Caller, request: Transport.Request, ended: (exit: Exit.Exit<Transport.Response, TransportError>) => void) => void
   /** Whether somebody is enrolled where a record wanted to be. */
   readonly holds: (customer: number, destination: Destination) => Effect.Effect<boolean>
+}
+
+/** Who calls. */
+export interface Caller {
+  readonly process: Process
+  readonly number: number
+  readonly sitting: number
 }
 
 /** Told of what happens to calls. */
@@ -144,6 +151,7 @@ export const make = (machine: Machine, plan: Plan, listener: Listener): Effect.E
       call.executed = entry?.executed === true
       listener.arrived(call, [entry?.status ?? "silence", entry?.code, entry?.fault, call.executed ? "executed" : null].filter((word) => word != null).join(" "))
       fiber.addObserver((exit) => {
+        call.overMillis = machine.nowMillis()
         process.after(latency(), () => {
           call.answer = answerOf(exit)
           call.answeredMillis = machine.nowMillis()
@@ -155,24 +163,23 @@ export const make = (machine: Machine, plan: Plan, listener: Listener): Effect.E
 
     return {
       calls,
-      transport: (process, sitting) => ({
-        send: (request) =>
-          Effect.async((resume) => {
-            const call: Call = {
-              key: keyOf(request),
-              customerId: request.customerId,
-              sitting,
-              sentMillis: machine.nowMillis(),
-              arrivedMillis: null,
-              executed: false,
-              answer: null,
-              answeredMillis: null
-            }
-            calls.push(call)
-            listener.sent(call)
-            self.after(latency(), () => arrive(call, request, process, resume))
-          })
-      }),
+      begin: ({ number, process, sitting }, request, ended) => {
+        const call: Call = {
+          key: keyOf(request),
+          customerId: request.customerId,
+          sitting,
+          process: number,
+          sentMillis: machine.nowMillis(),
+          arrivedMillis: null,
+          overMillis: null,
+          executed: false,
+          answer: null,
+          answeredMillis: null
+        }
+        calls.push(call)
+        listener.sent(call)
+        self.after(latency(), () => arrive(call, request, process, ended))
+      },
       holds: (customer, { periodName, targetGroupId, targetId }) =>
         Effect.map(simulator.standing(customer, targetGroupId, targetId), (standing) =>
           Option.exists(standing, ({ enrolled, periods }) =>

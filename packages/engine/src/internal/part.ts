@@ -132,9 +132,15 @@ export const takePart = (
           const exit = replica.enter(lane)
           return exit === null || generation === null ? [] : [{ exit, generation, lane }]
         })
-        if (entered.length === 0) return Effect.void
-        return Effect.map(patiently(ledger.reclaim(id, epoch, entered.map(({ lane }) => lane)), patience), (records) => {
-          for (const { generation, lane } of entered) clean.set(lane, generation)
+        // While the database was away, a lane may have gone to somebody whose claims are not to be taken back.
+        const takesBack = Effect.suspend(() => {
+          const ours = entered.filter(({ generation, lane }) => replica.generation(lane) === generation && replica.holds(lane))
+          return ours.length === 0
+            ? Effect.succeed({ ours, records: 0 })
+            : Effect.map(ledger.reclaim(id, epoch, ours.map(({ lane }) => lane)), (records) => ({ ours, records }))
+        })
+        return Effect.map(patiently(takesBack, patience), ({ ours, records }) => {
+          for (const { generation, lane } of ours) clean.set(lane, generation)
           if (records > 0) hasNews = true
         }).pipe(Effect.ensuring(Effect.sync(() => {
           for (const { exit } of entered) exit()

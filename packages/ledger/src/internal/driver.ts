@@ -245,26 +245,15 @@ export const open = (path: string): Effect.Effect<LibsqlConnection, SqlError, Sc
     (connection) => Effect.promise(() => connection.close())
   )
 
-/** Whose turn it is at a connection. */
-export interface Turns {
-  readonly take: Effect.Effect<unknown>
-  /** Runs when a turn has been taken, and is not interrupted. */
-  readonly taken: Effect.Effect<void>
-  readonly give: Effect.Effect<unknown>
-}
-
-/** Effect SQL's client over the connection: transactions and statements take turns, those of others where they are given. */
+/** Effect SQL's client over the connection: transactions and statements take turns. */
 export const client = (
-  connection: Connection,
-  turns?: Turns
+  connection: Connection
 ): Effect.Effect<SqlClient.SqlClient, never, Reactivity.Reactivity> =>
   Effect.gen(function*() {
-    const own = yield* Effect.makeSemaphore(1)
-    const { give, take, taken } = turns ?? { take: own.take(1), taken: Effect.void, give: own.release(1) }
+    const turn = yield* Effect.makeSemaphore(1)
     const acquirer = Effect.uninterruptibleMask((restore) =>
-      restore(take).pipe(
-        Effect.zipRight(taken),
-        Effect.zipRight(Effect.addFinalizer(() => give)),
+      restore(turn.take(1)).pipe(
+        Effect.zipRight(Effect.addFinalizer(() => turn.release(1))),
         Effect.as(connection)
       )
     )
