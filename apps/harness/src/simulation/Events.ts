@@ -53,7 +53,7 @@ export type Event =
     /** Records that were not this process's any more. */
     readonly ignored: ReadonlyArray<string>
   }
-  | { readonly _tag: "Reclaimed"; readonly atMillis: number; readonly process: number; readonly lane: number | null; readonly records: number }
+  | { readonly _tag: "Reclaimed"; readonly atMillis: number; readonly process: number; readonly lanes: ReadonlyArray<number> | null; readonly records: number }
   | { readonly _tag: "Released"; readonly atMillis: number; readonly process: number; readonly records: number }
   | { readonly _tag: "Cancelled"; readonly atMillis: number; readonly sitting: number }
   | { readonly _tag: "Killed"; readonly atMillis: number; readonly sitting: number; readonly point: number }

@@ -216,8 +216,9 @@ export const make = async (plan: Plan, plant: Plant | null): Promise<Stage> => {
           tell({ _tag: "Settled", process, outcomes, ignored: ignored.map((seq) => names.get(seq) ?? String(seq)) })
         })),
     join: (run) => Effect.tap(ledger.join(run), ({ epoch }) => Effect.sync(() => epochs.set(epoch, process))),
-    reclaim: (run, epoch, lane) =>
-      Effect.tap(ledger.reclaim(run, epoch, lane), (records) => Effect.sync(() => tell({ _tag: "Reclaimed", process, lane: lane ?? null, records }))),
+    reclaim: (run, epoch, lanes) =>
+      Effect.tap(ledger.reclaim(run, epoch, lanes), (records) =>
+        Effect.sync(() => tell({ _tag: "Reclaimed", process, lanes: typeof lanes === "number" ? [lanes] : lanes ?? null, records }))),
     release: (run, some, epoch) =>
       Effect.tap(ledger.release(run, some, epoch), (records) => Effect.sync(() => tell({ _tag: "Released", process, records })))
   })

@@ -32,7 +32,7 @@ const told = (event: Event): string => {
         ...event.ignored.map((key) => `${key}: ignored`)
       ].join(", ")}`
     case "Reclaimed":
-      return `reclaimed ${event.records} records${event.lane === null ? "" : ` of lane ${event.lane}`} by ${event.process}`
+      return `reclaimed ${event.records} records${event.lanes === null ? "" : ` of lanes ${event.lanes.join(", ")}`} by ${event.process}`
     case "Released":
       return `released  ${event.records} records by ${event.process}`
     case "Cancelled":
