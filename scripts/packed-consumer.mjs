@@ -86,7 +86,8 @@ const npmInstall = (what, folder, manifest) => {
 const install = (tarballs, consumer) => {
   const versions = catalog()
   const dependencies = packedFiles(tarballs)
-  for (const name of ["effect", "@effect/platform", "typescript", "@types/node"]) dependencies[name] = versions[name]
+  // The client of PostgreSQL is an optional peer, for whoever imports that module.
+  for (const name of ["effect", "@effect/platform", "@effect/sql-pg", "pg", "typescript", "@types/node"]) dependencies[name] = versions[name]
   dependencies["typescript-5"] = `npm:typescript@${olderTypeScript}`
   return npmInstall("npm installs the tarballs", consumer, { name: "consumer", dependencies })
 }

@@ -35,7 +35,7 @@ export const packages = () =>
     const path = join(root, "packages", folder)
     if (!existsSync(join(path, "package.json"))) return []
     const manifest = JSON.parse(readFileSync(join(path, "package.json"), "utf8"))
-    return [{ folder, path, name: manifest.name, manifest }]
+    return manifest.private === true ? [] : [{ folder, path, name: manifest.name, manifest }]
   })
 
 /**

@@ -322,9 +322,11 @@ export const make = (options: Options): Effect.Effect<Service, ClusterMismatch |
             return isNews ? Effect.logWarning(`the leases of this replica cannot be refreshed: ${reason}`) : Effect.void
           },
           onSuccess: () => {
+            // Giving back asks nothing of the database where there is nothing to be given back.
+            if (!isDue) return Effect.void
             const isNews = failing !== null
             failing = null
-            if (isDue) dueIn(isMissing ? quickMillis : refreshMillis)
+            dueIn(isMissing ? quickMillis : refreshMillis)
             return isNews ? Effect.logInfo("the leases of this replica are refreshed again") : Effect.void
           }
         }),
