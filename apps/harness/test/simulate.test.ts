@@ -17,9 +17,9 @@ const searchedFrom: Readonly<Record<string, number>> = { "early-takeover": 40, "
 const planFor = (seed: number, isOfReplicas: boolean): Plan.Plan => isOfReplicas ? Plan.make(seed, 50, undefined, 3) : Plan.make(seed, records)
 
 describe("simulated runs", { timeout: 240_000 }, () => {
-  it("200 seeds: every record has one outcome, and none contradicts the upstream", async () => {
+  it("100 seeds: every record has one outcome, and none contradicts the upstream", async () => {
     const kinds = { killed: 0, cancelled: 0, faults: 0, cluster: 0 }
-    for (let seed = 1; seed <= 200; seed++) {
+    for (let seed = 1; seed <= 100; seed++) {
       const { events, plan, violations } = await Judgement.of(Plan.make(seed, records), null)
       expect(violations, `seed ${seed}`).toEqual([])
       kinds.killed += events.filter(({ _tag }) => _tag === "Killed").length
