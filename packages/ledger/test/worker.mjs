@@ -71,7 +71,8 @@ const shared = (ledger, own) =>
     for (const lane of own) yield* ledger.reclaim("k", epoch, lane)
     while ((yield* ledger.finishIfDone("k")).state === "running") {
       for (const lane of own) {
-        const claimed = yield* ledger.claim("k", { epoch, lane, limit: 5 })
+        // The other one may have ended it since it was looked at.
+        const claimed = yield* Effect.catchTag(ledger.claim("k", { epoch, lane, limit: 5 }), "WrongState", () => Effect.succeed([]))
         yield* Effect.sleep("1 millis")
         const settlements = claimed.map(({ seq }) => ({
           seq,
