@@ -116,7 +116,7 @@ describe("processes that joined a run", () => {
       const [one, two] = [yield* start(), yield* start()]
       yield* areSettled(one, two)
       yield* Engine.begin("a")
-      const upstream = make({ latencyMillis: 2, loses: (call) => call % 17 === 0 })
+      const upstream = make({ latencyMillis: 2, loses: (call, before) => before === 0 && call % 17 === 0 })
       const [first, second] = yield* Effect.all([one.join(upstream), two.join(upstream)], { concurrency: 2 })
       for (const end of [first, second]) {
         assert.strictEqual(end.left, "ended")

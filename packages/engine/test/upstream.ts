@@ -6,8 +6,11 @@ import * as Effect from "effect/Effect"
 export interface Behaviour {
   /** Milliseconds that an answer takes; 0 answers at once, within the same turn of the event loop. */
   readonly latencyMillis?: number
-  /** Whether the answer to this call, the n-th of all, gets lost after it was executed. */
-  readonly loses?: (call: number) => boolean
+  /**
+   * Whether the answer to this call, the n-th of all, gets lost after it was executed; `before` is how often the same call has come before.
+   * Who loses by the number alone loses one record's answers again and again, where repetitions come in step with the number.
+   */
+  readonly loses?: (call: number, before: number) => boolean
   /** An answer in place of executing it. */
   readonly refuses?: (request: Transport.Request, call: number) => Transport.Response | null
 }
@@ -51,13 +54,13 @@ export const make = (behaviour: Behaviour = {}): Upstream => {
   const inFlight = new Map<number, number>()
   let all = 0
   let most = 0
-  const answering = (request: Transport.Request, call: number): Effect.Effect<Transport.Response, NoAnswer> => {
+  const answering = (request: Transport.Request, call: number, before: number): Effect.Effect<Transport.Response, NoAnswer> => {
     const refusal = behaviour.refuses?.(request, call) ?? null
     if (refusal !== null) return Effect.succeed(refusal)
     const key = keyOf(request)
     const wasIn = executed.has(key)
     executed.add(key)
-    if (behaviour.loses?.(call) === true) return Effect.fail(new NoAnswer({ reason: "Reset", message: "reset", requestId: null }))
+    if (behaviour.loses?.(call, before) === true) return Effect.fail(new NoAnswer({ reason: "Reset", message: "reset", requestId: null }))
     return Effect.succeed(wasIn ? refused(310119, "already") : accepted(request.customerId))
   }
   return {
@@ -74,7 +77,8 @@ export const make = (behaviour: Behaviour = {}): Upstream => {
             const key = keyOf(request)
             const call = order.push(request)
             moments.push(clock.unsafeCurrentTimeMillis())
-            received.set(key, (received.get(key) ?? 0) + 1)
+            const repeated = received.get(key) ?? 0
+            received.set(key, repeated + 1)
             const before = inFlight.get(request.customerId) ?? 0
             if (before > 0) overlapped.add(request.customerId)
             inFlight.set(request.customerId, before + 1)
@@ -82,7 +86,7 @@ export const make = (behaviour: Behaviour = {}): Upstream => {
             most = Math.max(most, all)
             const latency = behaviour.latencyMillis ?? 0
             const waited = latency === 0 ? Effect.void : Effect.sleep(latency)
-            return Effect.zipRight(waited, Effect.suspend(() => answering(request, call))).pipe(
+            return Effect.zipRight(waited, Effect.suspend(() => answering(request, call, repeated))).pipe(
               Effect.ensuring(Effect.sync(() => {
                 all -= 1
                 inFlight.set(request.customerId, (inFlight.get(request.customerId) ?? 1) - 1)
