@@ -13,11 +13,16 @@ const database = Effect.gen(function*() {
   const memory = yield* MemoryLedger.memory
   let isAway = false
   let statements = 0
+  let meanwhile = (): void => undefined
   const around = (connection: Connection): Connection =>
     Object.assign(Object.create(connection) as Connection, {
       execute: (...statement: Parameters<Connection["execute"]>) => {
         statements += 1
         if (isAway) return Effect.fail(new SqlError({ message: "away" }))
+        if (statement[0].includes("UPDATE")) {
+          meanwhile()
+          meanwhile = () => undefined
+        }
         // Others come between what somebody has read and what he writes.
         return Effect.zipRight(Effect.forEach(Array.from({ length: 5 }), () => Effect.yieldNow(), { discard: true }), connection.execute(...statement))
       }
@@ -29,6 +34,10 @@ const database = Effect.gen(function*() {
       isAway = is
     },
     statements: () => statements,
+    /** Does something while the next one writes. */
+    meanwhile: (does: () => void) => {
+      meanwhile = does
+    },
     join: (replica: string, callsPerSecond: number | null) =>
       Effect.gen(function*() {
         const sql = yield* client
@@ -216,6 +225,38 @@ describe("a shared pace", () => {
       assert.isNull(one.crawling())
       const at = yield* now
       assert.strictEqual(one.turn(at), at)
+    }).pipe(Effect.scoped))
+
+  it.effect("takes none of the turns that come when an outage has begun since they were asked for, and no try after its end", () =>
+    Effect.gen(function*() {
+      const { join, meanwhile } = yield* database
+      const pace = yield* join("a", 100)
+      pace.connect({ waiting: () => 20, onMoved: () => undefined })
+      meanwhile(() => pace.crawl(1_000, "502"))
+      assert.isAtMost((yield* take(pace, 2_500)).length, 3)
+      yield* TestClock.adjust("3 seconds")
+      // Whoever had the try that waits is dead: somebody comes for the next one, and the outage ends before he has it.
+      yield* take(pace, 20)
+      meanwhile(() => pace.crawl(null, ""))
+      pace.turn(yield* now)
+      yield* TestClock.adjust("5 seconds")
+      const turn = pace.turn(yield* now)
+      assert.isFalse(turn <= (yield* now) && pace.holds(turn, turn + 600))
+    }).pipe(Effect.scoped))
+
+  it.effect("takes none of the turns that come when a pause has begun since they were asked for", () =>
+    Effect.gen(function*() {
+      const { join, meanwhile } = yield* database
+      const pace = yield* join("a", 100)
+      const at = yield* now
+      const turns = new Array<number>()
+      pace.connect({ waiting: () => 20, onMoved: () => turns.push(pace.turn(at)) })
+      meanwhile(() => pace.refused(at, at, 2_000))
+      assert.strictEqual(pace.turn(at), Number.POSITIVE_INFINITY)
+      yield* TestClock.adjust("50 millis")
+      assert.isAbove(turns.length, 0)
+      assert.isAtLeast(Math.min(...turns), at + 2_000)
+      assert.isAbove((yield* take(pace, 3_000)).length, 10)
     }).pipe(Effect.scoped))
 
   it.effect("lets nothing go that it was not given while the database is away, and goes on by itself", () =>

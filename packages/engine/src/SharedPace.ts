@@ -192,7 +192,8 @@ export const make = ({ callsPerSecond, org, replica, sql }: Options): Effect.Eff
       sharers = shared.sharers(state, database.nowMillis)
       const told = shared.noticed(PaceState.shifted(state.pace, here), seen)
       become(seen.callsPerSecond === undefined ? told : PaceState.limited(told, seen.callsPerSecond))
-      if (grant === null) return
+      // Of a turn that was given before an outage began or ended here, nobody may make use: who wants one asks again.
+      if (grant === null || (state.pace.crawl === null) !== (pace.crawl === null)) return
       hungryMillis = null
       block = grant.count
       blockMillis = now()
@@ -201,6 +202,8 @@ export const make = ({ callsPerSecond, org, replica, sql }: Options): Effect.Eff
       // The one call of an outage may wait for somebody to make it: see `holds`.
       const fresh = state.pace.crawl === null ? shared.lateMillis - doubt : Number.POSITIVE_INFINITY
       leased.add({ ...grant, firstMillis: grant.firstMillis + here }, fresh)
+      // Nor of one that lies in a pause of which the database has not heard yet.
+      if (pace.pause.untilMillis > blockMillis) leased.clear(pace.pause.untilMillis)
     }
 
     /** Tells what has been seen, asks for turns and takes over what others have told. */
