@@ -159,8 +159,9 @@ const serve = (
         queue: settings.queue,
         connect: (connection) =>
           Effect.map(UndiciTransport.make(connection), (transport) => {
-            const traced = traces === null ? transport : traces.traced(transport)
-            return replicas === null ? traced : replicas.fenced(traced)
+            // The fence is the last one before the wire.
+            const sender = replicas === null ? transport : replicas.fenced(transport)
+            return traces === null ? sender : traces.traced(sender)
           }),
         ...(replicas === null ? {} : { route: replicas.route, pace: Upstreams.sharedPaces(replicas.sql, replicas.replica.id) }),
         watch: (org, request, exit, took) =>

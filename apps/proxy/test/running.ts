@@ -2,7 +2,6 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
 import { afterEach } from "@effect/vitest"
-import type * as Transport from "@milepost/core/Transport"
 import * as Lanes from "@milepost/engine/Lanes"
 import * as UndiciTransport from "@milepost/http/UndiciTransport"
 import { Ledger } from "@milepost/ledger/Ledger"
@@ -142,7 +141,7 @@ export const start = async (options: Options = {}): Promise<Running> => {
   }
   const opened = await within(Effect.provide(Database.open({ ...place, database }, { patienceMillis: 30_000, waiting: () => undefined }), NodeFileSystem.layer))
   const replicas = database === null ? null : await within(Effect.provide(Replicas.join(database, database.advertise ?? ""), opened))
-  const traced = (transport: Transport.Service): Inner => options.traces === undefined ? transport : options.traces.traced(transport)
+  const traced = (transport: Inner): Inner => options.traces === undefined ? transport : options.traces.traced(transport)
   const services = Layer.mergeAll(
     keysLayer,
     Layer.succeed(Log.Log, log),
@@ -152,7 +151,7 @@ export const start = async (options: Options = {}): Promise<Running> => {
       orgs,
       queue: options.queue ?? 1_000,
       connect: (connection) =>
-        Effect.map(UndiciTransport.make(connection), (transport) => replicas === null ? traced(transport) : replicas.fenced(traced(transport))),
+        Effect.map(UndiciTransport.make(connection), (transport) => traced(replicas === null ? transport : replicas.fenced(transport))),
       ...(replicas === null ? {} : { route: replicas.route, pace: Upstreams.sharedPaces(replicas.sql, replicas.replica.id) }),
       watch: (org, request, exit, took) =>
         metrics.called(org, request.operation, Exit.isSuccess(exit) ? String(exit.value.status) : "none", took)

@@ -2,6 +2,7 @@
 export * as Amount from "./Amount.js"
 export * as Concurrency from "./Concurrency.js"
 export * as Engine from "./Engine.js"
+export * as Fence from "./Fence.js"
 export * as Fuse from "./Fuse.js"
 export * as Gate from "./Gate.js"
 export * as Job from "./Job.js"

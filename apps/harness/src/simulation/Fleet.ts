@@ -9,8 +9,8 @@ import { SqlClient } from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
 import { SqlError } from "@effect/sql/SqlError"
 import * as Transport from "@milepost/core/Transport"
-import { NotSent, type TransportError } from "@milepost/core/TransportError"
 import * as Engine from "@milepost/engine/Engine"
+import * as Fence from "@milepost/engine/Fence"
 import * as Replica from "@milepost/engine/Replica"
 import * as Lane from "@milepost/ledger/Lane"
 import * as Ledger from "@milepost/ledger/Ledger"
@@ -56,9 +56,6 @@ const mostReplicas = 5
 
 const refused = (why: string): SqlError =>
   new SqlError({ cause: Object.assign(new Error(why), { code: "SQLITE_IOERR" }), message: "the statement failed" })
-
-/** The call was not sent: its lane is somebody else's, or may be. */
-const notOurs = new NotSent({ reason: "Closed", message: "this replica may not send for the customer just now; the call was not sent" })
 
 /** Runs a plan's run to its end; what it came to. */
 export const run = async (stage: Stage.Stage, fleet: Fleet): Promise<string> => {
@@ -183,22 +180,13 @@ export const run = async (stage: Stage.Stage, fleet: Fleet): Promise<string> => 
     }
   }
 
-  /** Sends as the proxy does: the lane is entered in the moment in which the call leaves, and left when its answer is there. */
-  const fenced = (member: Member, replica: Replica.Service): Transport.Service => ({
-    send: (request) =>
-      passing(member).pipe(
-        Effect.zipRight(Effect.async<Transport.Response, TransportError>((resume) => {
-          const leave = replica.enter(Lane.of(request.customerId, plan.lanes))
-          if (leave === null) return resume(Effect.fail(notOurs))
-          const caller = { process: member.process, number: member.number, sitting: member.part ?? 0 }
-          upstream.begin(caller, request, (exit) => {
-            leave()
-            resume(exit)
-          })
-        })),
-        Effect.zipLeft(passing(member))
-      )
-  })
+  /** Sends as the proxy does. */
+  const fenced = (member: Member, replica: Replica.Service): Transport.Service => {
+    const begin: NonNullable<Fence.Inner["begin"]> = (request, ended) =>
+      upstream.begin({ process: member.process, number: member.number, sitting: member.part ?? 0 }, request, ended)
+    const fence = Fence.around(replica, { begin, send: (request) => Effect.async((resume) => begin(request, resume)) })
+    return { send: (request) => passing(member).pipe(Effect.zipRight(fence.send(request)), Effect.zipLeft(passing(member))) }
+  }
 
   /** What somebody who looks at the database finds wrong with a call that leaves. */
   const strayOf = ({ customerId, process }: Call): string | null => {

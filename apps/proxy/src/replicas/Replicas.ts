@@ -1,5 +1,6 @@
 /** This process among the replicas that share its database: put together once, where there is such a database. */
 import { SqlClient } from "@effect/sql/SqlClient"
+import * as Fence from "@milepost/engine/Fence"
 import * as Replica from "@milepost/engine/Replica"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -9,7 +10,6 @@ import { type Refused, setting } from "../Refused.js"
 import type { SharedDatabase } from "../settings/SharedDatabase.js"
 import * as Store from "../Store.js"
 import type { Inner } from "../upstream/Gate.js"
-import * as Fence from "./Fence.js"
 import * as Router from "./Router.js"
 
 /** What works with the other replicas. */

@@ -2,12 +2,11 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Ids from "@milepost/core/Ids"
 import type * as Transport from "@milepost/core/Transport"
 import type { TransportError } from "@milepost/core/TransportError"
+import * as Lane from "@milepost/ledger/Lane"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
-import type { Inner } from "../upstream/Gate.js"
 import * as Fence from "./Fence.js"
-import { laneOf } from "./Owners.js"
 
 const request = (customer: number): Transport.Request => ({
   operation: "enroll",
@@ -24,7 +23,7 @@ const rig = () => {
   const sent: Array<(exit: Exit.Exit<Transport.Response, TransportError>) => void> = []
   const inside: Array<number> = []
   let held: ReadonlySet<number> = new Set()
-  const begin: NonNullable<Inner["begin"]> = (_, ended) => void sent.push(ended)
+  const begin: NonNullable<Fence.Inner["begin"]> = (_, ended) => void sent.push(ended)
   const fenced = Fence.around({
     lanes: 64,
     enter: (lane) => {
@@ -36,7 +35,7 @@ const rig = () => {
   return { fenced, inside, sent, hold: (...lanes: ReadonlyArray<number>) => void (held = new Set(lanes)) }
 }
 
-const laneOfSeven = laneOf({ lanes: 64 }, 7)
+const laneOfSeven = Lane.of(7, 64)
 
 describe("Fence", () => {
   it("lets nothing out for a lane that this replica does not have", () => {
@@ -57,6 +56,25 @@ describe("Fence", () => {
     assert.deepStrictEqual(Effect.runSyncExit(call), Exit.fail(Fence.notOurs))
     assert.strictEqual(sent.length, 0)
   })
+
+  it.effect("does nothing else between that look and the call, wherever a fiber gives way", () =>
+    Effect.gen(function*() {
+      const { fenced, hold, inside, sent } = rig()
+      hold(laneOfSeven)
+      let between = 0
+      for (let before = 0; before < 32; before++) {
+        const steps = Effect.forEach(Array.from({ length: before }), () => Effect.void, { discard: true })
+        const fiber = yield* Effect.fork(Effect.withMaxOpsBeforeYield(Effect.zipRight(steps, fenced.send(request(7))), 32))
+        while (sent.length === 0) {
+          between += inside.length
+          yield* Effect.yieldNow()
+        }
+        assert.deepStrictEqual(inside, [laneOfSeven])
+        sent.pop()?.(Exit.succeed(answer))
+        yield* fiber
+      }
+      assert.strictEqual(between, 0)
+    }))
 
   it.effect("counts a call as inside until it has ended, by either door", () =>
     Effect.gen(function*() {
