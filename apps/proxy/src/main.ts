@@ -43,11 +43,15 @@ const defect = 70
 
 const nowMillis = (): number => performance.now()
 
+/** Lines wait so long for others, because each write costs as much as many lines. */
+const flushMillis = 10
+
 const log = Log.make({
   sink: (text) => void process.stderr.write(text),
   nowMillis: () => Date.now(),
-  later: (flush) => void setImmediate(flush)
+  later: (flush) => void setTimeout(flush, flushMillis)
 })
+process.on("exit", log.flush)
 
 /** The setting that says where the data lies, for messages. */
 const placed = ({ database }: Database.Place): string => database?.named ?? "MILEPOST_PROXY_DATA"

@@ -76,6 +76,12 @@ describe("the body of an enrol call", () => {
     expect(new TextDecoder().decode(new TextEncoder().encode(body))).toBe(body)
   })
 
+  it.prop("of a record that was read has its documented fields, and no others", [Wire.EnrollRecordSchema], ([record]) => {
+    const { customerId, initialBalance, periodName, resetStreakStatus } = record
+    const read = Wire.enrollRecord(JSON.stringify([{ ...record, notes: "x" }]))
+    expect(read === null ? null : Wire.recordBody(read)).toBe(JSON.stringify([{ customerId, periodName, initialBalance, resetStreakStatus }]))
+  })
+
   it.prop("read back means the same: the three balances stay three", [arbitraryEnrollment], ([enrollment]) => {
     const record = Wire.enrollRecord(Wire.enrollBody(enrollment))
     expect(record?.customerId).toBe(enrollment.customerId)

@@ -56,6 +56,15 @@ export const enrollBody = (enrollment: Enrollment): string => {
 /** The body of an un-enrol call: an array of exactly one record. */
 export const unenrollBody = (unenrollment: Unenrollment): string => `[{"customerId":${unenrollment.customerId}}]`
 
+const field = (name: string, value: string | number | boolean | null | undefined): string =>
+  value === undefined ? "" : `,"${name}":${typeof value === "string" ? JSON.stringify(value) : value}`
+
+/** The body of a call out of a record that was read: its documented fields as they stood there, `null` included, and no others. */
+export const recordBody = ({ customerId, initialBalance, periodName, resetStreakStatus }: EnrollRecord): string => {
+  const fields = field("periodName", periodName) + field("initialBalance", initialBalance) + field("resetStreakStatus", resetStreakStatus)
+  return `[{"customerId":${customerId}${fields}}]`
+}
+
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 

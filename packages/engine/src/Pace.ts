@@ -87,6 +87,15 @@ export const make = (options: {
     state = PaceState.limited(state, now)
   }
 
+  /** Accepted calls that the state does not count yet: before a refusal has taught anything, the moments of them do not matter. */
+  let uncounted = 0
+
+  const counted = (): PaceState.PaceState => {
+    const calls = uncounted
+    uncounted = 0
+    return calls === 0 ? state : PaceState.accepted(state, options.nowMillis, calls)
+  }
+
   const turn = (now: number): number => {
     follow()
     const turns = PaceState.peek(state, now)
@@ -111,10 +120,11 @@ export const make = (options: {
     paused: (now) => PaceState.pauseAt(state, now),
     waiting: (now) => PaceState.waiting(state, now),
     accepted: (now) => {
-      state = PaceState.accepted(state, now)
+      if (state.learnt === null) uncounted += 1
+      else state = PaceState.accepted(state, now)
     },
     refused: (now, sent, retryAfterMillis) => {
-      state = PaceState.refused(state, now, sent, retryAfterMillis)
+      state = PaceState.refused(counted(), now, sent, retryAfterMillis)
     },
     rate: () => {
       follow()

@@ -90,13 +90,9 @@ const answerOf = <A>(
   onSuccess: (value: A) => Envelope.Answer
 ): Envelope.Answer => Either.match(attempted.result, { onLeft: Envelope.failed, onRight: onSuccess })
 
-/** The record's own words, and nothing beside them. */
-const bodyOf = ({ customerId, initialBalance, periodName, resetStreakStatus }: Wire.EnrollRecord): string =>
-  JSON.stringify([{ customerId, periodName, initialBalance, resetStreakStatus }])
-
 const recordOf = (route: Route.RecordCall, text: string): { readonly customerId: Ids.CustomerId; readonly body: string } | null => {
   const record = route.operation === "enroll" ? Wire.enrollRecord(text) : Wire.unenrollRecord(text)
-  return record === null ? null : { customerId: record.customerId as Ids.CustomerId, body: bodyOf(record) }
+  return record === null ? null : { customerId: record.customerId as Ids.CustomerId, body: Wire.recordBody(record) }
 }
 
 /** A look-up's answer for a key that may see some target groups only. */

@@ -43,7 +43,7 @@ describe("ApiKey", () => {
       compared.mockClear()
       index.find(presented)
       expect(compared, presented).toHaveBeenCalledTimes(1)
-      expect(compared.mock.calls[0]?.map((bytes) => (bytes as Buffer).length)).toEqual([64, 64])
+      expect(compared.mock.calls[0]?.map((bytes) => (bytes as Buffer).length)).toEqual([32, 32])
     }
   })
 

@@ -40,8 +40,10 @@ export const make = (grant: Grant, nowMillis: number): { readonly key: ApiKey; r
   }
 }
 
-/** How much of a hash a key is found by: what a table's own comparison may tell is no part of the secret. */
-const found = 32
+/** How many bytes of a hash a key is found by: what a table's own comparison may tell is no part of the secret. */
+const found = 16
+
+const half = (bytes: Buffer): string => bytes.toString("latin1", 0, found)
 
 /** Keys by the first half of their hashes. */
 export interface Index {
@@ -50,18 +52,21 @@ export interface Index {
   readonly find: (secret: string) => ApiKey | null
 }
 
-const nobody = hashOf("nobody")
+const nobody = Buffer.from(hashOf("nobody"), "hex")
 
 /** An empty index. */
 export const index = (): Index => {
-  const keys = new Map<string, ApiKey>()
+  const keys = new Map<string, { readonly key: ApiKey; readonly bytes: Buffer }>()
   return {
-    add: (key) => void keys.set(key.hash.slice(0, found), key),
+    add: (key) => {
+      const bytes = Buffer.from(key.hash, "hex")
+      keys.set(half(bytes), { key, bytes })
+    },
     find: (secret) => {
-      const presented = hashOf(secret)
-      const key = keys.get(presented.slice(0, found)) ?? null
-      const isSame = timingSafeEqual(Buffer.from(presented), Buffer.from(key?.hash ?? nobody))
-      return isSame ? key : null
+      const presented = hash("sha256", secret, "buffer")
+      const known = keys.get(half(presented))
+      const isSame = timingSafeEqual(presented, known?.bytes ?? nobody)
+      return isSame ? known?.key ?? null : null
     }
   }
 }

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Log from "./Log.js"
 
 describe("Log", () => {
-  it("writes a document a line, those of one turn together", () => {
+  it("writes a document a line, those that wait together, and what is held when asked", () => {
     const written: Array<string> = []
     const due: Array<() => void> = []
     const log = Log.make({ sink: (text) => void written.push(text), nowMillis: () => 0, later: (flush) => void due.push(flush) })
@@ -16,5 +16,9 @@ describe("Log", () => {
     ])
     log.write("info", "three")
     assert.strictEqual(due.length, 2)
+    log.flush()
+    assert.match(written[1] ?? "", /"three"/)
+    due[1]?.()
+    assert.strictEqual(written.length, 2)
   })
 })

@@ -14,6 +14,8 @@ export type Fields = Readonly<Record<string, string | number | boolean | null | 
 /** Writes lines. */
 export interface Service {
   readonly write: (level: Level, event: string, fields?: Fields) => void
+  /** Hands over what is held. */
+  readonly flush: () => void
 }
 
 /** Writes lines. */
@@ -21,10 +23,11 @@ export class Log extends Context.Tag("@milepost/proxy/Log")<Log, Service>() {}
 
 const none: Fields = {}
 
-/** Lines that are written together, once a turn of the event loop. */
+/** Lines that are handed over together, whenever `later` calls back. */
 export const make = (options: { readonly sink: (text: string) => void; readonly nowMillis: () => number; readonly later: (flush: () => void) => void }): Service => {
   let held = ""
   const flush = (): void => {
+    if (held === "") return
     const text = held
     held = ""
     options.sink(text)
@@ -40,6 +43,7 @@ export const make = (options: { readonly sink: (text: string) => void; readonly 
     return time
   }
   return {
+    flush,
     write: (level, event, fields) => {
       if (held === "") options.later(flush)
       const rest = JSON.stringify(fields ?? none).slice(1)

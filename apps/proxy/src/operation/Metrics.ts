@@ -38,20 +38,29 @@ const line = (name: string, labels: Labels, value: number): string =>
 
 const head = (name: string, type: string, help: string): string => `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`
 
-/** Counters by their labels, of which there are three at most; looked up at every request, so that a known one costs no list. */
+/** The value of a key, made where there is none. */
+const within = <K, V>(map: Map<K, V>, key: K, make: () => V): V => {
+  const known = map.get(key)
+  if (known !== undefined) return known
+  const made = make()
+  map.set(key, made)
+  return made
+}
+
+/** Counters by their labels, of which there are three at most; looked up at every request, so that a known one makes nothing new. */
 const family = <A>(names: ReadonlyArray<string>, make: () => A) => {
-  const members = new Map<string, { readonly labels: Labels; readonly value: A }>()
+  const members: Array<{ readonly labels: Labels; readonly value: A }> = []
+  const known = new Map<string, Map<string | number, Map<string, A>>>()
+  const level = () => new Map()
   return {
-    of: (first: string, second: string | number = "", third = ""): A => {
-      const key = `${first}\u0000${second}\u0000${third}`
-      const known = members.get(key)
-      if (known !== undefined) return known.value
-      const value = make()
-      const values = [first, second, third]
-      members.set(key, { labels: names.map((name, at) => [name, values[at] ?? ""] as const), value })
-      return value
-    },
-    all: () => [...members.values()]
+    of: (first: string, second: string | number = "", third = ""): A =>
+      within(within(within(known, first, level), second, level), third, () => {
+        const values = [first, second, third]
+        const value = make()
+        members.push({ labels: names.map((name, at) => [name, values[at] ?? ""] as const), value })
+        return value
+      }),
+    all: (): ReadonlyArray<{ readonly labels: Labels; readonly value: A }> => members
   }
 }
 

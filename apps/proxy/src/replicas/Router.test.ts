@@ -97,7 +97,7 @@ const replica = async () => {
   }))
   const bodies = await scoped(Bodies.make(() => performance.now()))
   const internal = await Effect.runPromise(Internal.make({ owners, bodies, secret, look: () => void (looks += 1), upstreams: { get: (id) => id === "brand" ? upstream : undefined } }))
-  const server = Http.createServer((req, res) => {
+  const server = Http.createServer({ IncomingMessage: Exchange.Incoming }, (req, res) => {
     Exchange.begin(req, () => "id", 0)
     if (internal(req, res)) return
     res.statusCode = 404

@@ -4,7 +4,7 @@
  * Whoever handles the request says which route it was and whose key it came with; nothing else of it is kept.
  */
 import type * as Tracer from "effect/Tracer"
-import type { IncomingMessage } from "node:http"
+import { IncomingMessage } from "node:http"
 
 /** One request. */
 export interface Exchange {
@@ -19,14 +19,17 @@ export interface Exchange {
   span: Tracer.Span | null
 }
 
-const exchanges = new WeakMap<IncomingMessage, Exchange>()
+/** A request that carries its exchange: what the server makes of every connection's bytes. */
+export class Incoming extends IncomingMessage {
+  exchange: Exchange | null = null
+}
 
 const acceptable = /^[A-Za-z0-9._-]{8,64}$/
 
 /** Begins an exchange; a caller's own request id is kept where it is a plain one. */
-export const begin = (req: IncomingMessage, nextId: () => string, nowMillis: number): Exchange => {
+export const begin = (req: Incoming, nextId: () => string, nowMillis: number): Exchange => {
   const given = req.headers["x-request-id"]
-  const exchange: Exchange = {
+  req.exchange = {
     id: typeof given === "string" && acceptable.test(given) ? given : nextId(),
     startedMillis: nowMillis,
     route: "unknown",
@@ -34,13 +37,11 @@ export const begin = (req: IncomingMessage, nextId: () => string, nowMillis: num
     org: null,
     span: null
   }
-  exchanges.set(req, exchange)
-  return exchange
+  return req.exchange
 }
 
 /** The exchange of a request. */
 export const of = (req: IncomingMessage): Exchange => {
-  const found = exchanges.get(req)
-  if (found === undefined) throw new Error("a request that no exchange was begun for")
-  return found
+  if (!(req instanceof Incoming) || req.exchange === null) throw new Error("a request that no exchange was begun for")
+  return req.exchange
 }

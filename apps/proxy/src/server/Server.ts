@@ -38,7 +38,7 @@ export interface Serving {
 /** The server could not listen. */
 export class CannotListen extends Data.TaggedError("CannotListen")<{ readonly message: string }> {}
 
-const limits: Http.ServerOptions = {
+const limits = {
   maxHeaderSize: 16_384,
   headersTimeout: 10_000,
   // An upload may take long: bodies are looked after by whoever reads them, and this is the end of all patience.
@@ -81,7 +81,7 @@ export const serve = (options: Options): Effect.Effect<Serving, CannotListen, Sc
     let onIdle: () => void = () => undefined
     const nextId = (): string => `mpx-${run}-${++count}`
 
-    const server = Http.createServer(limits, (req, res) => {
+    const server = Http.createServer({ ...limits, IncomingMessage: Exchange.Incoming }, (req, res) => {
       const exchange = Exchange.begin(req, nextId, nowMillis())
       if (traces !== null) exchange.span = traces.begin(req)
       inFlight += 1
