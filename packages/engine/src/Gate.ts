@@ -45,11 +45,13 @@ export const learn = (
 /** Failures of the gateway itself; 503 is among them, because an upstream that is down may say so. */
 const failing: ReadonlySet<number> = new Set([500, 502, 503, 504])
 
+const well: Outage.Sign = { _tag: "Well" }
+
 /** What a call says of an outage; `null` where it was interrupted, or is a bug. */
 export const signOf = (exit: Exit.Exit<Transport.Response, TransportError>): Outage.Sign | null => {
   if (Exit.isSuccess(exit)) {
     const { status } = exit.value
-    return failing.has(status) ? { _tag: "Failed", status } : status === 429 || status === 461 ? null : { _tag: "Well" }
+    return failing.has(status) ? { _tag: "Failed", status } : status === 429 || status === 461 ? null : well
   }
   const error = Cause.failureOption(exit.cause)
   return Option.isNone(error) || (error.value._tag === "NotSent" && error.value.reason === "Closed") ? null : { _tag: "Broken", error: error.value }

@@ -24,6 +24,7 @@ export interface Metrics {
 const bounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const
 
 interface Histogram {
+  /** Of each bucket alone; those above the last bound are in `count` only. */
   readonly counts: Array<number>
   sum: number
   count: number
@@ -69,12 +70,18 @@ const histogram = (): Histogram => ({ counts: bounds.map(() => 0), sum: 0, count
 const observe = (into: Histogram, seconds: number): void => {
   into.sum += seconds
   into.count += 1
-  for (let at = bounds.length - 1; at >= 0 && seconds <= (bounds[at] ?? 0); at--) into.counts[at] = (into.counts[at] ?? 0) + 1
+  const at = bounds.findIndex((bound) => seconds <= bound)
+  if (at !== -1) into.counts[at] = (into.counts[at] ?? 0) + 1
 }
 
-const histogramLines = (name: string, labels: Labels, { count, counts, sum }: Histogram): string =>
-  bounds.map((bound, at) => line(`${name}_bucket`, [...labels, ["le", bound]], counts[at] ?? 0)).join("") +
-  line(`${name}_bucket`, [...labels, ["le", "+Inf"]], count) + line(`${name}_sum`, labels, sum) + line(`${name}_count`, labels, count)
+const histogramLines = (name: string, labels: Labels, { count, counts, sum }: Histogram): string => {
+  let upTo = 0
+  const buckets = bounds.map((bound, at) => {
+    upTo += counts[at] ?? 0
+    return line(`${name}_bucket`, [...labels, ["le", bound]], upTo)
+  })
+  return buckets.join("") + line(`${name}_bucket`, [...labels, ["le", "+Inf"]], count) + line(`${name}_sum`, labels, sum) + line(`${name}_count`, labels, count)
+}
 
 const gauges: ReadonlyArray<readonly [name: string, help: string, of: (gate: Gate.Snapshot) => number | null]> = [
   ["milepost_proxy_upstream_in_flight", "Calls in flight.", (gate) => gate.inFlight],
