@@ -48,6 +48,19 @@ export const read = (text: string): Option.Option<Forwarded> =>
   Either.getRight(asked(text)).pipe(Option.flatMap(({ customerId, org, priority, ...request }) =>
     Option.map(Either.getRight(Ids.customerId(customerId)), (id) => ({ org, priority, request: { ...request, customerId: id } }))))
 
+/** The keys of a record that names every reason there is: a new one that is missing here does not compile. */
+const reasons = <R extends string>(all: Readonly<Record<R, true>>): Schema.Schema<R> => Schema.Literal(...(Object.keys(all) as Array<R>))
+
+const notSent = reasons<NotSent["reason"]>({
+  Dns: true,
+  Refused: true,
+  ConnectTimeout: true,
+  Tls: true,
+  Closed: true,
+  CredentialsRefused: true,
+  TokenUnavailable: true
+})
+
 const Answer = Schema.parseJson(Schema.Union(
   Schema.Struct({
     status: Schema.Int,
@@ -57,18 +70,18 @@ const Answer = Schema.parseJson(Schema.Union(
   }),
   Schema.Struct({
     _tag: Schema.Literal("NotSent"),
-    reason: Schema.Literal("Dns", "Refused", "ConnectTimeout", "Tls", "Closed", "CredentialsRefused", "TokenUnavailable"),
+    reason: notSent,
     message: Schema.String
   }),
   Schema.Struct({
     _tag: Schema.Literal("NoAnswer"),
-    reason: Schema.Literal("Timeout", "Reset"),
+    reason: reasons<NoAnswer["reason"]>({ Timeout: true, Reset: true }),
     message: Schema.String,
     requestId: Schema.NullOr(Schema.String)
   }),
   Schema.Struct({
     _tag: Schema.Literal("MalformedAnswer"),
-    reason: Schema.Literal("Empty", "NotJson", "UnexpectedShape", "TooLarge"),
+    reason: reasons<MalformedAnswer["reason"]>({ Empty: true, NotJson: true, UnexpectedShape: true, TooLarge: true }),
     message: Schema.String,
     status: Schema.Int,
     requestId: Schema.NullOr(Schema.String)

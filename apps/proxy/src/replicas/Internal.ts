@@ -3,11 +3,10 @@
  *
  * Nobody else knows the secret; to whoever does not, there is no such route.
  */
-import type { TransportError } from "@milepost/core/TransportError"
+import { NotSent, type TransportError } from "@milepost/core/TransportError"
 import type * as Transport from "@milepost/core/Transport"
-import type * as Either from "effect/Either"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
@@ -15,7 +14,6 @@ import { createHash, timingSafeEqual } from "node:crypto"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Bodies } from "../server/Bodies.js"
 import * as Exchange from "../server/Exchange.js"
-import type { Busy } from "../upstream/Upstream.js"
 import type { Service as Upstreams } from "../upstream/Upstreams.js"
 import * as Forwarded from "./Forwarded.js"
 import { laneOf, type Owners } from "./Owners.js"
@@ -49,9 +47,8 @@ export const make = ({ bodies, look, owners, secret, upstreams }: Options): Effe
     const run = Runtime.runFork(runtime)
     const expected = digest(`Bearer ${Redacted.value(secret)}`)
 
-    const told = (res: ServerResponse, exit: Exit.Exit<Either.Either<Transport.Response, Busy>, TransportError>): void => {
-      if (Exit.isSuccess(exit) && exit.value._tag === "Left") return answer(res, 503, JSON.stringify({ message: exit.value.left.message }))
-      const text = Forwarded.writeExit(Exit.map(exit, (either) => (either as Either.Right<Busy, Transport.Response>).right))
+    const told = (res: ServerResponse, exit: Exit.Exit<Transport.Response, TransportError>): void => {
+      const text = Forwarded.writeExit(exit)
       // A bug of ours: the call may have been made.
       if (Option.isNone(text)) return answer(res, 500, "{}")
       answer(res, 200, text.value)
@@ -60,7 +57,8 @@ export const make = ({ bodies, look, owners, secret, upstreams }: Options): Effe
     const call = (res: ServerResponse, { org, priority, request }: Forwarded.Forwarded): void => {
       const upstream = upstreams.get(org)
       if (upstream === undefined || !owners.holds(laneOf(owners, request.customerId))) return answer(res, Forwarded.notOwner, "{}")
-      run(Effect.map(Effect.exit(upstream.forwarded(priority, request)), (exit) => told(res, exit)))
+      const made = Effect.catchTag(upstream.forwarded(priority, request), "Busy", ({ message }) => new NotSent({ reason: "Closed", message }))
+      run(Effect.map(Effect.exit(made), (exit) => told(res, exit)))
     }
 
     return (req, res) => {

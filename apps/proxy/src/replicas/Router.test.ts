@@ -77,7 +77,7 @@ const scoped = async <A>(effect: Effect.Effect<A, never, Scope.Scope>): Promise<
 }
 
 /** A replica: an upstream with its own gate, a port for the others, and what it believes of the lanes. */
-const replica = async () => {
+const replica = async (queue = 100) => {
   const upstreamCalls = calls()
   let owner: Owner | null = "self"
   const owners = {
@@ -91,7 +91,7 @@ const replica = async () => {
   const upstream = await Effect.runPromise(Upstream.make({
     org: { id: "brand", limits: { callsPerSecond: null, concurrency: 8 } } as unknown as Org,
     inner: upstreamCalls.inner,
-    queue: 100,
+    queue,
     watch: () => undefined,
     route
   }))
@@ -123,8 +123,8 @@ const replica = async () => {
   }
 }
 
-const two = async () => {
-  const [one, owner] = [await replica(), await replica()]
+const two = async (queueOfOwner?: number) => {
+  const [one, owner] = [await replica(), await replica(queueOfOwner)]
   one.believes({ id: "other", address: owner.address })
   return { one, owner }
 }
@@ -184,6 +184,19 @@ describe("Router", () => {
     one.believes({ id: "other", address: owner.address })
     const gone = await one.call(7, 300)
     assert.strictEqual(Exit.isFailure(gone) && gone.cause._tag === "Fail" && gone.cause.error._tag === "NotSent", true)
+  })
+
+  it("says at once why the owner takes no more calls, and that this one was not sent", async () => {
+    const { one, owner } = await two(1)
+    const first = one.call(7)
+    await owner.until(1)
+    const second = await one.call(8, 60_000)
+    assert.deepStrictEqual(
+      second,
+      Exit.fail(new NotSent({ reason: "Closed", message: "1 calls to organisation brand wait already. The call was not sent." }))
+    )
+    owner.answer(0)
+    assert.deepStrictEqual(await first, Exit.succeed(answered))
   })
 
   it("does not know what became of a call whose owner goes away, or is too slow", async () => {

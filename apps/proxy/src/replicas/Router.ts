@@ -85,7 +85,7 @@ export const make = ({ owners, refresh, secret }: Options): Effect.Effect<Wire, 
           bodyTimeout: timeoutMillis
         })
         const text = await answer.body.text()
-        // It is not the owner, or is about to stop.
+        // It is not the owner, or about to stop.
         if (answer.statusCode === Forwarded.notOwner || answer.statusCode === 503) return null
         return Option.getOrElse(Forwarded.readExit(text), () =>
           Exit.fail(new NoAnswer({ reason: "Reset", message: `the replica at ${address} answered ${answer.statusCode}`, requestId: null })))

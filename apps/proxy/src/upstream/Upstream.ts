@@ -53,7 +53,7 @@ export interface Upstream {
   readonly forwarded: (
     priority: "interactive" | "batch",
     request: Transport.Request
-  ) => Effect.Effect<Either.Either<Transport.Response, Busy>, TransportError>
+  ) => Effect.Effect<Transport.Response, Busy | TransportError>
   /** Why a program that came now would not be begun; `null` where it would. */
   readonly refusal: () => Busy | null
   /** The calls of a job, in turn with those of everybody else for the same customer. */
@@ -119,18 +119,20 @@ export const make = (options: {
     const refusal = (): Busy | null =>
       shut() ?? (gate.isOverrun() ? busy("Queue", `More calls to organisation ${org.id} come than its upstream answers. The call was not sent.`, 1_000) : null)
 
+    /** Lets a program in behind whoever came before for the customer, unless it is refused at once. */
+    const admit = <A, E>(refused: Busy | null, customerId: number, program: Effect.Effect<A, E>): Effect.Effect<A, Busy | E> => {
+      if (refused !== null) return Effect.fail(refused)
+      inside += 1
+      return Effect.ensuring(
+        Turnstile.through(turnstile, customerId, program),
+        Effect.sync(() => {
+          inside -= 1
+        })
+      )
+    }
+
     const through = (refusal: () => Busy | null, context: typeof interactive): Upstream["call"] => (customerId, program) =>
-      Effect.suspend((): Effect.Effect<Effect.Effect.Success<typeof program>, Busy | Effect.Effect.Error<typeof program>> => {
-        const refused = refusal()
-        if (refused !== null) return Effect.fail(refused)
-        inside += 1
-        return Effect.ensuring(
-          Turnstile.through(turnstile, customerId, Effect.provide(program, context)),
-          Effect.sync(() => {
-            inside -= 1
-          })
-        )
-      })
+      Effect.suspend(() => admit(refusal(), customerId, Effect.provide(program, context)))
 
     return {
       org: () => org,
@@ -193,17 +195,7 @@ export const make = (options: {
         }
       },
       forwarded: (priority, request) =>
-        Effect.suspend((): ReturnType<Upstream["forwarded"]> => {
-          const refused = shut()
-          if (refused !== null) return Effect.succeed(Either.left(refused))
-          inside += 1
-          return Turnstile.through(turnstile, request.customerId, gate[priority].send(request)).pipe(
-            Effect.map(Either.right),
-            Effect.ensuring(Effect.sync(() => {
-              inside -= 1
-            }))
-          )
-        }),
+        Effect.suspend(() => admit(shut(), request.customerId, gate[priority].send(request))),
       job: () => {
         const calls = gate.job()
         return {
