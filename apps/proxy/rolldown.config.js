@@ -41,7 +41,7 @@ export default defineConfig([
     output: { dir: "dist", format: "cjs", minify: true, entryFileNames: "[name].cjs" }
   },
   {
-    // The page for operators: one module without dependencies.
+    // The page for operators: one module.
     platform: "browser",
     treeshake: true,
     input: { main: "page/main.ts" },

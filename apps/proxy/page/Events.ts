@@ -4,6 +4,7 @@
  * A stream that breaks off or falls silent is opened again with the id of the last event, so that nothing is missed and
  * nothing told twice.
  */
+import { createParser } from "eventsource-parser"
 import { type Answer, isTrouble, type Trouble } from "./Client.js"
 
 /** One event. */
@@ -18,37 +19,20 @@ export interface Parser {
   readonly push: (text: string) => ReadonlyArray<Event>
 }
 
-/** A parser after the HTML standard, but for `retry`, which the service does not send. */
+/** A parser that has read nothing yet; `retry` is passed over, which the service does not send. */
 export const parser = (): Parser => {
-  let held = ""
-  let id = ""
-  let kind = ""
-  let data: Array<string> = []
-  const field = (line: string): void => {
-    const colon = line.indexOf(":")
-    const name = colon === -1 ? line : line.slice(0, colon)
-    const value = colon === -1 ? "" : line.slice(colon + 1).replace(/^ /, "")
-    if (name === "id") id = value
-    else if (name === "event") kind = value
-    else if (name === "data") data.push(value)
-  }
+  let events: Array<Event> = []
+  let last = ""
+  const { feed } = createParser({
+    onEvent: ({ data, event: kind = "message", id = last }) => {
+      last = id
+      events.push({ id, kind, data })
+    }
+  })
   return {
     push: (text) => {
-      held += text
-      // A carriage return at the end may be half of a line's end.
-      const isHalf = held.endsWith("\r")
-      const lines = (isHalf ? held.slice(0, -1) : held).split(/\r\n|\n|\r/)
-      held = (lines.pop() ?? "") + (isHalf ? "\r" : "")
-      const events: Array<Event> = []
-      for (const line of lines) {
-        if (line !== "") {
-          field(line)
-          continue
-        }
-        if (data.length > 0) events.push({ id, kind: kind === "" ? "message" : kind, data: data.join("\n") })
-        kind = ""
-        data = []
-      }
+      events = []
+      feed(text)
       return events
     }
   }

@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type { Scheduler } from "effect/Scheduler"
+import TinyQueue from "tinyqueue"
 
 /** A time of its own. */
 export interface VirtualTime {
@@ -24,43 +25,9 @@ interface Timer {
   isOff: boolean
 }
 
-const isBefore = (left: Timer, right: Timer): boolean =>
-  left.atMillis < right.atMillis || (left.atMillis === right.atMillis && left.order < right.order)
-
 /** The timers that are set, the next one first. */
-const timers = () => {
-  const heap: Array<Timer> = []
-  const swap = (one: number, other: number): void => {
-    const held = heap[one] as Timer
-    heap[one] = heap[other] as Timer
-    heap[other] = held
-  }
-  return {
-    add: (timer: Timer): void => {
-      for (let at = heap.push(timer) - 1; at > 0;) {
-        const parent = (at - 1) >> 1
-        if (!isBefore(timer, heap[parent] as Timer)) return
-        swap(at, parent)
-        at = parent
-      }
-    },
-    take: (): Timer | undefined => {
-      const first = heap[0]
-      const last = heap.pop()
-      if (first === undefined || last === undefined || heap.length === 0) return first
-      heap[0] = last
-      for (let at = 0;;) {
-        let least = at
-        for (const child of [2 * at + 1, 2 * at + 2]) {
-          if (child < heap.length && isBefore(heap[child] as Timer, heap[least] as Timer)) least = child
-        }
-        if (least === at) return first
-        swap(at, least)
-        at = least
-      }
-    }
-  }
-}
+const timers = (): TinyQueue<Timer> =>
+  new TinyQueue<Timer>([], (left, right) => left.atMillis - right.atMillis || left.order - right.order)
 
 /** A time that begins at a moment. */
 export const make = (startMillis: number): VirtualTime => {
@@ -80,7 +47,7 @@ export const make = (startMillis: number): VirtualTime => {
         const millis = Duration.toMillis(duration)
         if (millis === Number.POSITIVE_INFINITY) return
         const timer: Timer = { atMillis: now + Math.max(0, millis), order: ++set, act: () => resume(Effect.void), isOff: false }
-        waiting.add(timer)
+        waiting.push(timer)
         return Effect.sync(() => {
           timer.isOff = true
         })
@@ -94,7 +61,7 @@ export const make = (startMillis: number): VirtualTime => {
 
   const passTime = (): boolean => {
     for (;;) {
-      const timer = waiting.take()
+      const timer = waiting.pop()
       if (timer === undefined) return false
       if (timer.isOff) continue
       now = timer.atMillis

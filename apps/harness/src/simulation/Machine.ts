@@ -12,6 +12,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import type { Scheduler } from "effect/Scheduler"
 import { PCGRandom } from "effect/Utils"
+import TinyQueue from "tinyqueue"
 
 /** What runs on a machine and can be killed by itself. */
 export interface Process {
@@ -77,42 +78,8 @@ const numberOf = (name: string): number => {
 }
 
 /** The timers that are set, the next one first; those of one moment in the order in which they were set. */
-const timers = () => {
-  const heap: Array<Timer> = []
-  const isBefore = (left: Timer, right: Timer): boolean =>
-    left.atMillis < right.atMillis || (left.atMillis === right.atMillis && left.order < right.order)
-  const swap = (one: number, other: number): void => {
-    const held = heap[one] as Timer
-    heap[one] = heap[other] as Timer
-    heap[other] = held
-  }
-  return {
-    add: (timer: Timer): void => {
-      let at = heap.push(timer) - 1
-      while (at > 0) {
-        const parent = (at - 1) >> 1
-        if (!isBefore(timer, heap[parent] as Timer)) break
-        swap(at, parent)
-        at = parent
-      }
-    },
-    take: (): Timer | undefined => {
-      const first = heap[0]
-      const last = heap.pop()
-      if (first === undefined || last === undefined || heap.length === 0) return first
-      heap[0] = last
-      for (let at = 0;;) {
-        let least = at
-        for (const child of [2 * at + 1, 2 * at + 2]) {
-          if (child < heap.length && isBefore(heap[child] as Timer, heap[least] as Timer)) least = child
-        }
-        if (least === at) return first
-        swap(at, least)
-        at = least
-      }
-    }
-  }
-}
+const timers = (): TinyQueue<Timer> =>
+  new TinyQueue<Timer>([], (left, right) => left.atMillis - right.atMillis || left.order - right.order)
 
 /** How often a fiber lets others go on: after this many of its steps, or as Effect does by itself. */
 const steps = [64, 512, 2048] as const
@@ -136,7 +103,7 @@ export const make = (seed: number): Machine => {
 
   const after = (process: Life, millis: number, act: () => void): () => void => {
     const timer: Timer = { atMillis: now + Math.max(0, millis), order: ++set, task: { process, act }, isOff: false }
-    waiting.add(timer)
+    waiting.push(timer)
     return () => {
       timer.isOff = true
     }
@@ -191,7 +158,7 @@ export const make = (seed: number): Machine => {
   /** Moves time on to the next timer of somebody who lives; `false` where there is none. */
   const passTime = (): boolean => {
     for (;;) {
-      const timer = waiting.take()
+      const timer = waiting.pop()
       if (timer === undefined) return false
       if (timer.isOff || !timer.task.process.isAlive) continue
       now = timer.atMillis
