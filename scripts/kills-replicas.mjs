@@ -13,11 +13,11 @@
 import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { createRequire } from "node:module"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
+import * as Port from "../packages/testing/dist/Port.js"
 import * as PostgresServer from "../packages/testing/dist/PostgresServer.js"
 import * as witness from "./witness.mjs"
 import { first, otherPlace, place, sleep } from "./witness.mjs"
@@ -27,15 +27,6 @@ const bin = fileURLToPath(new URL("../apps/proxy/dist/bin.cjs", import.meta.url)
 
 /** No lane may stand still for longer. */
 const longestTakeoverSeconds = 30
-
-const freePort = () =>
-  new Promise((resolve) => {
-    const server = createServer()
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address()
-      server.close(() => resolve(port))
-    })
-  })
 
 /** Runs a command of the proxy to its end and tells what it printed. */
 const run = (environment, ...args) =>
@@ -100,7 +91,7 @@ const main = async (given) => {
   await run(environment, "migrate")
   const { secret } = JSON.parse(await run(environment, "keys", "create", "--name", "kills", "--org", "brand", "--json"))
   const headers = { authorization: `Bearer ${secret}` }
-  const replicas = await Promise.all(Array.from({ length: many }, async (_, index) => replica(`${index + 1}`, environment, await freePort())))
+  const replicas = await Promise.all(Array.from({ length: many }, async (_, index) => replica(`${index + 1}`, environment, await Port.free())))
   await Promise.all(replicas.map(({ start }) => start()))
   const draw = (list) => list[Math.floor(random() * list.length)]
   const alive = new Set(replicas)

@@ -10,21 +10,13 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
+import * as Port from "../packages/testing/dist/Port.js"
 import * as PostgresServer from "../packages/testing/dist/PostgresServer.js"
 
 const { parse } = createRequire(new URL("../apps/proxy/package.json", import.meta.url))("yaml")
 const root = fileURLToPath(new URL("..", import.meta.url))
 const harness = join(root, "apps/harness/dist/bin.js")
 const proxy = join(root, "apps/proxy/dist/bin.cjs")
-
-const freePort = () =>
-  new Promise((resolve) => {
-    const server = createServer()
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address()
-      server.close(() => resolve(port))
-    })
-  })
 
 const children = new Set()
 
@@ -114,7 +106,7 @@ process.on("SIGTERM", () => void stop(0))
 try {
   const databaseUrl = await server.database()
   const upstream = await started(harness, ["serve"], { PATH: process.env.PATH }, /listens at (\S+)/)
-  const ports = await Promise.all(Array.from({ length: Number(many) }, freePort))
+  const ports = await Promise.all(Array.from({ length: Number(many) }, Port.free))
   const environmentOf = (index) => ({
     PATH: process.env.PATH,
     HOME: work,

@@ -8,6 +8,7 @@ import { Ledger } from "@milepost/ledger/Ledger"
 import * as Simulator from "@milepost/simulator/Simulator"
 import * as SimulatorServer from "@milepost/simulator/SimulatorServer"
 import * as World from "@milepost/simulator/World"
+import * as Port from "@milepost/testing/Port"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -15,7 +16,6 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as Fs from "node:fs"
-import * as Net from "node:net"
 import * as Os from "node:os"
 import * as NodePath from "node:path"
 import { performance } from "node:perf_hooks"
@@ -93,15 +93,6 @@ export interface Options {
   readonly leaseMillis?: number
 }
 
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = Net.createServer()
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
-
 /** Starts a proxy; it ends with the test. */
 export const start = async (options: Options = {}): Promise<Running> => {
   const simulation = Effect.runSync(Scope.make())
@@ -132,7 +123,7 @@ export const start = async (options: Options = {}): Promise<Running> => {
     later: queueMicrotask
   })
   const metrics = Metrics.make()
-  const port = options.database === undefined ? 0 : await freePort()
+  const port = options.database === undefined ? 0 : await Port.free()
   const place: Database.Place = options.database === undefined ? { data, database: null } : Databases.placeOf(options.database)
   const database: SharedDatabase | null = place.database === null ? null : {
     ...place.database,

@@ -7,11 +7,11 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process"
 import { chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { basename, dirname, join } from "node:path"
 import { promisify } from "node:util"
 import { Client } from "pg"
+import * as Port from "./Port.js"
 
 /** A server that runs. */
 export interface PostgresServer {
@@ -57,16 +57,6 @@ const binaries = (): string => {
   }
   return place
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once("error", reject)
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
 
 /** Runs statements on a connection of their own. */
 const query = async (url: string, text: string): Promise<void> => {
@@ -116,7 +106,7 @@ export const start = async (settings: Readonly<Record<string, string | number>> 
   const env = { PATH: process.env["PATH"], LD_LIBRARY_PATH: join(place, "native/lib"), LC_ALL: "C" }
   const bin = (name: string): string => join(place, "native/bin", name)
   await promisify(execFile)(bin("initdb"), ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"], { ...identity(), env })
-  const port = await freePort()
+  const port = await Port.free()
   const all = {
     listen_addresses: "127.0.0.1",
     port,

@@ -1,6 +1,5 @@
 /** nginx as a plain reverse proxy, where this machine has one: what a proxy costs that is written in C. */
 import { accessSync, constants, mkdirSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { join } from "node:path"
 import * as Work from "../Work.js"
 
@@ -17,17 +16,6 @@ export const binary = (): string | null => {
   }
   return null
 }
-
-/** A port that was free a moment ago: nginx cannot be asked for one. */
-export const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once("error", reject)
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
 
 /** Writes the configuration of one worker, and returns the arguments that run it in the foreground. */
 export const prepare = (folder: string, port: number, upstream: string): ReadonlyArray<string> => {

@@ -1,4 +1,5 @@
 /** Everybody who can stand between callers and the upstream, each started as a process of its own. */
+import * as Port from "@milepost/testing/Port"
 import { execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
@@ -82,7 +83,7 @@ const commandOf = async (
   if (name === "nginx") {
     const file = Nginx.binary()
     if (file === null) throw new Error("nginx is not installed")
-    const port = await Nginx.freePort()
+    const port = await Port.free()
     return { file, args: Nginx.prepare(folder, port, upstream), env, authorization, origin: `http://127.0.0.1:${port}` }
   }
   return { file: process.execPath, args: [Processes.main, "forwarding", name, upstream], env, authorization, origin: null }

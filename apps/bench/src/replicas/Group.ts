@@ -1,8 +1,8 @@
 /** Several replicas of `milepost-proxy` over one database, as their operator starts them: migrated, up, and with their lanes. */
+import * as Port from "@milepost/testing/Port"
 import { execFileSync } from "node:child_process"
 import { setTimeout as sleep } from "node:timers/promises"
 import * as Milepost from "../Milepost.js"
-import * as Nginx from "../proxy/Nginx.js"
 import * as Proxies from "../proxy/Proxies.js"
 import * as UploadMemory from "../proxy/UploadMemory.js"
 import type * as Database from "./Database.js"
@@ -68,7 +68,7 @@ export const start = async (
   }
   try {
     for (let index = 0; index < replicas; index++) {
-      const port = await Nginx.freePort()
+      const port = await Port.free()
       const address = `http://127.0.0.1:${port}`
       const proxy = await Proxies.start("milepost", upstream, { ...common, MILEPOST_PROXY_PORT: String(port), MILEPOST_PROXY_ADVERTISE: address })
       started.push({
