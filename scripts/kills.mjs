@@ -13,20 +13,10 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
+import { generator } from "./witness.mjs"
 
 const self = fileURLToPath(import.meta.url)
 const bin = fileURLToPath(new URL("../apps/cli/dist/bin.cjs", import.meta.url))
-
-/** A generator that anybody can start again (mulberry32). */
-const generator = (seed) => {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 /** The upstream's process: answers calls, and tells its record when it is asked. */
 const serve = (seed) => {

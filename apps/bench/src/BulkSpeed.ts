@@ -148,8 +148,7 @@ export const run = async (
   const measured: Array<Results.BulkLoad> = []
   for (const load of loads) measured.push(await measure(load, rounds, say))
   return {
-    measuredAt: new Date().toISOString(),
-    machine: Results.machine(),
+    ...Results.section(),
     inFlight: Work.inFlight,
     rounds,
     loads: measured,

@@ -120,8 +120,7 @@ export const run = async (
   }))
   const from = measuredBy(replicas)
   return {
-    measuredAt: new Date().toISOString(),
-    machine: Results.machine(),
+    ...Results.section(),
     limits: simulated,
     rows: rowsOf(simulated, from),
     from,

@@ -71,8 +71,7 @@ export const run = async (rounds: number, say: (line: string) => void): Promise<
   })
   const rows = rowsOf(measured)
   return {
-    measuredAt: new Date().toISOString(),
-    machine: Results.machine(),
+    ...Results.section(),
     rounds,
     rows,
     thresholds: thresholdsOf(rows)

@@ -5,7 +5,6 @@ import * as Results from "./Results.js"
 import * as Rounds from "./Rounds.js"
 import * as Turns from "./Turns.js"
 import * as Upstream from "./Upstream.js"
-import * as Work from "./Work.js"
 
 type Measured = ReadonlyMap<Contenders.Name, ReadonlyArray<Client.Turn>>
 
@@ -56,12 +55,7 @@ export const run = async (durations: Turns.Durations, say: (line: string) => voi
     }
     const rows = rowsOf(Rounds.joined(measured))
     return {
-      measuredAt: new Date().toISOString(),
-      machine: Results.machine(),
-      inFlight: Work.inFlight,
-      rounds: durations.rounds,
-      turnsPerRound: durations.turns,
-      millisPerTurn: durations.turnMillis,
+      ...Results.turned(durations),
       rows,
       thresholds: thresholdsOf(rows)
     }

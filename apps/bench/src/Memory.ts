@@ -105,7 +105,7 @@ export const run = async (
       })
       rmSync(file)
     }
-    return { measuredAt: new Date().toISOString(), machine: Results.machine(), rows, thresholds: thresholdsOf(rows) }
+    return { ...Results.section(), rows, thresholds: thresholdsOf(rows) }
   } finally {
     await upstream.stop()
     rmSync(folder, { recursive: true, force: true })

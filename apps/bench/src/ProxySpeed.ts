@@ -10,7 +10,6 @@ import * as Overload from "./proxy/Overload.js"
 import * as UploadMemory from "./proxy/UploadMemory.js"
 import * as Results from "./Results.js"
 import type * as Turns from "./Turns.js"
-import * as Work from "./Work.js"
 
 /** How much of each part. */
 export interface Sizes {
@@ -30,12 +29,7 @@ export const run = async (
   const stored = await UploadMemory.run(uploads, say)
   const overload = await Overload.run(minutes, say)
   return {
-    measuredAt: new Date().toISOString(),
-    machine: Results.machine(),
-    inFlight: Work.inFlight,
-    rounds: durations.rounds,
-    turnsPerRound: durations.turns,
-    millisPerTurn: durations.turnMillis,
+    ...Results.turned(durations),
     hasNginx: dropIn.some(({ name }) => name === "nginx"),
     dropIn,
     batchRecords: records,

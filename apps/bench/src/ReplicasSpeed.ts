@@ -47,8 +47,7 @@ export const run = async (
 ): Promise<Results.ReplicasSection> => {
   const wanted = (part: Part): boolean => asked.includes(part)
   const measured = {
-    measuredAt: new Date().toISOString(),
-    machine: Results.machine(),
+    ...Results.section(),
     ...(wanted("pair") ? { pair: await PairSpeed.run(records, durations.rounds, say) } : Results.part(before, "pair")),
     ...(wanted("statements") ? { statements: await Statements.run(records, say) } : Results.part(before, "statements")),
     ...(wanted("size") ? { size: await Size.run(stored, say) } : Results.part(before, "size")),

@@ -6,6 +6,8 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import type { Summary } from "./Rounds.js"
+import type { Durations } from "./Turns.js"
+import { inFlight } from "./Work.js"
 
 /** The benchmarks. */
 export const benchmarks = ["enroll", "start", "bulk", "memory", "simulator", "proxy", "replicas", "capacity"] as const
@@ -29,6 +31,20 @@ export interface Threshold {
   readonly kept: boolean
 }
 
+/** What every benchmark says of itself. */
+interface Section {
+  readonly measuredAt: string
+  readonly machine: Machine
+}
+
+/** What one says in which everybody takes turns. */
+interface Turned extends Section {
+  readonly inFlight: number
+  readonly rounds: number
+  readonly turnsPerRound: number
+  readonly millisPerTurn: number
+}
+
 /** One contender of {@link EnrollSection}. */
 export interface EnrollRow {
   readonly name: string
@@ -42,13 +58,7 @@ export interface EnrollRow {
 }
 
 /** Calls a second and CPU a call of clients that do the same work. */
-export interface EnrollSection {
-  readonly measuredAt: string
-  readonly machine: Machine
-  readonly inFlight: number
-  readonly rounds: number
-  readonly turnsPerRound: number
-  readonly millisPerTurn: number
+export interface EnrollSection extends Turned {
   readonly rows: ReadonlyArray<EnrollRow>
   readonly thresholds: ReadonlyArray<Threshold>
 }
@@ -62,9 +72,7 @@ export interface StartRow {
 }
 
 /** How long commands take from start to exit. */
-export interface StartSection {
-  readonly measuredAt: string
-  readonly machine: Machine
+export interface StartSection extends Section {
   readonly rounds: number
   readonly rows: ReadonlyArray<StartRow>
   readonly thresholds: ReadonlyArray<Threshold>
@@ -92,9 +100,7 @@ export interface BulkLoad {
 }
 
 /** Records a second of whole files, by how long the upstream takes to answer. */
-export interface BulkSection {
-  readonly measuredAt: string
-  readonly machine: Machine
+export interface BulkSection extends Section {
   readonly inFlight: number
   readonly rounds: number
   readonly loads: ReadonlyArray<BulkLoad>
@@ -120,9 +126,7 @@ export interface MemoryRow {
 }
 
 /** What a bulk run holds, how fast it is and how soon it goes on, by the size of its file. */
-export interface MemorySection {
-  readonly measuredAt: string
-  readonly machine: Machine
+export interface MemorySection extends Section {
   readonly rows: ReadonlyArray<MemoryRow>
   readonly thresholds: ReadonlyArray<Threshold>
 }
@@ -179,13 +183,7 @@ export interface SimulatedRuns {
 }
 
 /** What the simulator answers on a port and in memory, and what it holds. */
-export interface SimulatorSection {
-  readonly measuredAt: string
-  readonly machine: Machine
-  readonly inFlight: number
-  readonly rounds: number
-  readonly turnsPerRound: number
-  readonly millisPerTurn: number
+export interface SimulatorSection extends Turned {
   readonly server: ReadonlyArray<ServerRow>
   readonly inMemory: ReadonlyArray<InMemoryRow>
   readonly crowd: ReadonlyArray<CrowdRow>
@@ -266,13 +264,7 @@ export interface OverloadRow {
 }
 
 /** The service between callers and the upstream. */
-export interface ProxySection {
-  readonly measuredAt: string
-  readonly machine: Machine
-  readonly inFlight: number
-  readonly rounds: number
-  readonly turnsPerRound: number
-  readonly millisPerTurn: number
+export interface ProxySection extends Turned {
   /** Whether nginx took part, or was not there. */
   readonly hasNginx: boolean
   readonly dropIn: ReadonlyArray<DropInRow>
@@ -391,9 +383,7 @@ export interface OwnerPart {
 }
 
 /** Several replicas over one PostgreSQL; a part that has not been run is missing. */
-export interface ReplicasSection {
-  readonly measuredAt: string
-  readonly machine: Machine
+export interface ReplicasSection extends Section {
   readonly pair?: PairPart
   readonly statements?: StatementsPart
   readonly size?: SizePart
@@ -439,9 +429,7 @@ export interface CapacityRow {
 }
 
 /** How long so many records take, and what that needs. */
-export interface CapacitySection {
-  readonly measuredAt: string
-  readonly machine: Machine
+export interface CapacitySection extends Section {
   readonly limits: ReadonlyArray<CapacityLimit>
   readonly rows: ReadonlyArray<CapacityRow>
   /** What of it was measured, out of the section `replicas`. */
@@ -466,11 +454,19 @@ export interface Results {
   readonly capacity?: CapacitySection
 }
 
-/** The machine that this runs on. */
-export const machine = (): Machine => ({
-  processors: availableParallelism(),
-  node: process.version,
-  platform: `${process.platform} ${process.arch}`
+/** Here and now. */
+export const section = (): Section => ({
+  measuredAt: new Date().toISOString(),
+  machine: { processors: availableParallelism(), node: process.version, platform: `${process.platform} ${process.arch}` }
+})
+
+/** Here and now, in these turns. */
+export const turned = ({ rounds, turnMillis, turns }: Pick<Durations, "rounds" | "turnMillis" | "turns">): Turned => ({
+  ...section(),
+  inFlight,
+  rounds,
+  turnsPerRound: turns,
+  millisPerTurn: turnMillis
 })
 
 /** A promise that a number stays above a limit. */

@@ -9,7 +9,6 @@ import * as ServerSpeed from "./simulator/ServerSpeed.js"
 import * as SimulatedRuns from "./simulator/SimulatedRuns.js"
 import * as TransportSpeed from "./simulator/TransportSpeed.js"
 import type * as Turns from "./Turns.js"
-import * as Work from "./Work.js"
 
 /** Runs it; the turns are those of the first two parts, the sizes those of the crowds, and so many runs are simulated. */
 export const run = async (
@@ -23,12 +22,7 @@ export const run = async (
   const crowd = await CrowdMemory.run(crowds, say)
   const simulated = await SimulatedRuns.run(runs, say)
   return {
-    measuredAt: new Date().toISOString(),
-    machine: Results.machine(),
-    inFlight: Work.inFlight,
-    rounds: durations.rounds,
-    turnsPerRound: durations.turns,
-    millisPerTurn: durations.turnMillis,
+    ...Results.turned(durations),
     server,
     inMemory,
     crowd,

@@ -10,31 +10,17 @@ import * as PostgresLedger from "@milepost/ledger/PostgresLedger"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import { answered, transport } from "./parent.mjs"
 
 const [, , url, run, lanes] = process.argv
-const waiting = new Map()
-let calls = 0
 let told
 const joins = new Promise((resolve) => {
   told = resolve
 })
 process.on("message", (message) => {
-  if (message === "join") {
-    told()
-    return
-  }
-  const resume = waiting.get(message.id)
-  waiting.delete(message.id)
-  resume(Effect.succeed(message.response))
+  if (message === "join") told()
+  else answered(message)
 })
-const transport = {
-  send: (request) =>
-    Effect.async((resume) => {
-      const id = ++calls
-      waiting.set(id, resume)
-      process.send({ id, request })
-    })
-}
 const part = Effect.gen(function*() {
   const replica = yield* Replica.Replica
   const tell = setInterval(() => process.send({ held: replica.held().length }), 20)

@@ -6,29 +6,13 @@
 import { Engine, Lanes } from "@milepost/engine"
 import * as RetryPolicy from "@milepost/core/RetryPolicy"
 import { Transport } from "@milepost/core/Transport"
-import { NoAnswer } from "@milepost/core/TransportError"
 import * as LibsqlLedger from "@milepost/ledger/LibsqlLedger"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { answered, transport } from "./parent.mjs"
 
 const [, , path, run, owner] = process.argv
-const waiting = new Map()
-let calls = 0
-process.on("message", ({ id, response }) => {
-  const resume = waiting.get(id)
-  waiting.delete(id)
-  resume(response === null
-    ? Effect.fail(new NoAnswer({ reason: "Reset", message: "reset", requestId: null }))
-    : Effect.succeed(response))
-})
-const transport = {
-  send: (request) =>
-    Effect.async((resume) => {
-      const id = ++calls
-      waiting.set(id, resume)
-      process.send({ id, request })
-    })
-}
+process.on("message", answered)
 const lanes = owner === "cluster" ? Engine.layerSingle : Lanes.layerInProcess
 const end = await Effect.runPromise(
   Engine.run(run, {

@@ -10,8 +10,7 @@ import process from "node:process"
 import { mkdtempSync, rmSync, statSync, fsyncSync, openSync, closeSync, writeSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-
-const print = (line) => process.stdout.write(`${line}\n`)
+import { print, rawBytes, row, timed } from "./sample.mjs"
 
 const records = Number(process.argv[2] ?? 100_000)
 const folder = mkdtempSync(join(process.argv[3] ?? tmpdir(), "ledger-bench-"))
@@ -32,32 +31,6 @@ const probe = () => {
 }
 print(`records ${records}, one fsync of 4 kB ${probe().toFixed(3)} ms, batches of ${batch}, chunks of ${chunk}`)
 
-const megabytes = (bytes) => Math.round(bytes / 2 ** 20)
-const memory = () => {
-  const { external, heapUsed, rss } = process.memoryUsage()
-  return `MB: rss ${megabytes(rss)}, heap ${megabytes(heapUsed)}, external ${megabytes(external)}`
-}
-
-const timed = (name, count, effect) =>
-  Effect.gen(function*() {
-    const start = performance.now()
-    const result = yield* effect
-    const seconds = (performance.now() - start) / 1000
-    print(`${name.padEnd(34)} ${seconds.toFixed(2).padStart(8)} s  ${Math.round(count / seconds).toLocaleString("en").padStart(10)}/s  ${memory()}`)
-    return result
-  })
-
-// Scattered like real customer numbers: 1 to 10^9 in no order, each once.
-const customer = (row) => (row * 611_953) % 999_999_937 + 1
-let rawBytes = 0
-const row = (number) => {
-  const bytes = Buffer.from(`${customer(number)},Cycle_1,100\n`)
-  rawBytes += bytes.length
-  const request = {
-    _tag: "Milestone", targetGroupId: 2154, targetId: 2309, customerId: customer(number), periodName: "Cycle_1", initialBalance: 100
-  }
-  return { row: number, line: number + 1, bytes, problem: null, calls: [{ request }] }
-}
 const outcome = { outcome: "enrolled", warnings: [], attempts: 1, requestId: "0f8fad5b-d9cb-469f-a165-70867728950e" }
 
 const program = Effect.gen(function*() {
@@ -69,9 +42,9 @@ const program = Effect.gen(function*() {
   yield* timed("import", records, Effect.gen(function*() {
     for (let from = 1; from <= records; from += batch) {
       const rows = Array.from({ length: Math.min(batch, records - from + 1) }, (_, index) => row(from + index))
-      yield* ledger.append("bench", rows, { line: from + batch, bytes: rawBytes, sha256: null })
+      yield* ledger.append("bench", rows, { line: from + batch, bytes: rawBytes(), sha256: null })
     }
-    yield* ledger.finishImport("bench", { size: rawBytes, sha256: "" })
+    yield* ledger.finishImport("bench", { size: rawBytes(), sha256: "" })
   }))
   const { epoch } = yield* ledger.start("bench")
   yield* timed("first pending lanes and claim", 1, Effect.gen(function*() {
@@ -107,7 +80,7 @@ const program = Effect.gen(function*() {
 
 await Effect.runPromise(timed("all, with opening and closing", records, program.pipe(Effect.provide(LibsqlLedger.layer({ path })))))
 const size = statSync(path).size
-print(`file ${(size / 2 ** 20).toFixed(1)} MB, rows ${(rawBytes / 2 ** 20).toFixed(1)} MB: ${((size - rawBytes) / records).toFixed(1)} bytes a record beside its row`)
+print(`file ${(size / 2 ** 20).toFixed(1)} MB, rows ${(rawBytes() / 2 ** 20).toFixed(1)} MB: ${((size - rawBytes()) / records).toFixed(1)} bytes a record beside its row`)
 await Effect.runPromise(timed("open again and look", 1, Effect.gen(function*() {
   const ledger = yield* Ledger.Ledger
   return yield* ledger.run("bench")

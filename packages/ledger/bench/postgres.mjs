@@ -14,6 +14,7 @@ import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import process from "node:process"
 import { randomUUID } from "node:crypto"
+import { print, rawBytes, row, timed } from "./sample.mjs"
 
 const records = Number(process.argv[2] ?? 100_000)
 const processes = Number(process.argv[3] ?? 1)
@@ -22,28 +23,6 @@ const batch = Number(process.env["BATCH"] ?? 4096)
 const chunk = Number(process.env["CHUNK"] ?? 500)
 const group = 256
 
-const print = (line) => process.stdout.write(`${line}\n`)
-
-const timed = (name, count, effect) =>
-  Effect.gen(function*() {
-    const start = performance.now()
-    const result = yield* effect
-    const seconds = (performance.now() - start) / 1000
-    print(`${name.padEnd(34)} ${seconds.toFixed(2).padStart(8)} s  ${Math.round(count / seconds).toLocaleString("en").padStart(10)}/s`)
-    return result
-  })
-
-// Scattered like real customer numbers: 1 to 10^9 in no order, each once.
-const customer = (row) => (row * 611_953) % 999_999_937 + 1
-let rawBytes = 0
-const row = (number) => {
-  const bytes = Buffer.from(`${customer(number)},Cycle_1,100\n`)
-  rawBytes += bytes.length
-  const request = {
-    _tag: "Milestone", targetGroupId: 2154, targetId: 2309, customerId: customer(number), periodName: "Cycle_1", initialBalance: 100
-  }
-  return { row: number, line: number + 1, bytes, problem: null, calls: [{ request }] }
-}
 const outcome = () => ({ outcome: "enrolled", warnings: [], attempts: 1, requestId: randomUUID() })
 
 let statements = 0
@@ -103,9 +82,9 @@ const program = Effect.gen(function*() {
   yield* timed(`import, batches of ${batch}`, records, Effect.gen(function*() {
     for (let from = 1; from <= records; from += batch) {
       const rows = Array.from({ length: Math.min(batch, records - from + 1) }, (_, index) => row(from + index))
-      yield* ledger.append("bench", rows, { line: from + batch, bytes: rawBytes, sha256: null })
+      yield* ledger.append("bench", rows, { line: from + batch, bytes: rawBytes(), sha256: null })
     }
-    yield* ledger.finishImport("bench", { size: rawBytes, sha256: "" })
+    yield* ledger.finishImport("bench", { size: rawBytes(), sha256: "" })
   }))
   yield* Effect.provide(sizes("after the import"), services)
   const { epoch } = yield* ledger.start("bench")

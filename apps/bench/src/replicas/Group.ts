@@ -1,11 +1,23 @@
 /** Several replicas of `milepost-proxy` over one database, as their operator starts them: migrated, up, and with their lanes. */
 import * as Port from "@milepost/testing/Port"
 import { execFileSync } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import * as Milepost from "../Milepost.js"
 import * as Proxies from "../proxy/Proxies.js"
 import * as UploadMemory from "../proxy/UploadMemory.js"
-import type * as Database from "./Database.js"
+import * as Upstream from "../Upstream.js"
+import * as Database from "./Database.js"
+
+/** What a part of the benchmark works with. */
+export interface Place {
+  readonly folder: string
+  readonly upstream: Upstream.Running
+  readonly database: Database.Database
+  readonly group: Group
+}
 
 /** A replica, and the lanes that it has. */
 export interface Replica extends Proxies.Proxy {
@@ -137,5 +149,35 @@ export const finished = async (group: Group, database: Database.Database, { id, 
       throw new Error(`the job of ${rows} rows is ${run?.state}, ${run?.enrolled} are enrolled:\n${logs}`)
     }
     await sleep(100)
+  }
+}
+
+/** Runs something with so many replicas over a database and an upstream of their own; afterwards nothing of them is left. */
+export const within = async <A>(
+  options: {
+    readonly replicas: number
+    /** Has the database count its statements. */
+    readonly isCounted: boolean
+    /** Has the upstream remember when calls arrived. */
+    readonly remembers: boolean
+    readonly settings: Readonly<Record<string, string>>
+  },
+  use: (place: Place) => Promise<A>
+): Promise<A> => {
+  const folder = mkdtempSync(join(tmpdir(), "milepost-bench-"))
+  const upstream = await Upstream.start(0, options.remembers)
+  const server = await Database.start(options.isCounted)
+  try {
+    const database = await server.database()
+    const group = await start(options.replicas, upstream.origin, database, options.settings)
+    try {
+      return await use({ database, folder, group, upstream })
+    } finally {
+      await group.stop()
+    }
+  } finally {
+    await server.stop()
+    await upstream.stop()
+    rmSync(folder, { recursive: true, force: true })
   }
 }

@@ -2,13 +2,10 @@
  * One limit over three replicas, in real time, as the upstream sees it: never more within any minute, and hardly less within
  * each.
  */
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import * as Customers from "../Customers.js"
 import * as Results from "../Results.js"
-import * as Upstream from "../Upstream.js"
 import * as Database from "./Database.js"
 import * as Group from "./Group.js"
 
@@ -64,33 +61,20 @@ export const partOf = (arrivals: ReadonlyArray<number>, minutes: number): Omit<R
 /** Measures it for so many minutes. */
 export const run = async (minutes: number, say: (line: string) => void): Promise<Results.LimitPart> => {
   say(`replicas, a limit over three of them, ${minutes} minutes`)
-  const folder = mkdtempSync(join(tmpdir(), "milepost-bench-"))
-  const upstream = await Upstream.start(0, true)
-  const server = await Database.start(true)
-  try {
-    const database = await server.database()
-    const group = await Group.start(replicas, upstream.origin, database, { MILEPOST_RATE: `${limit}/min` })
-    try {
-      const records = Math.ceil(limit * (minutes + 1))
-      const file = join(folder, "customers.csv")
-      await Customers.write(file, records)
-      await Group.upload(group, file, records)
-      const before = performance.now()
-      const statements = Database.total(await database.statements())
-      // A little longer, so that the last minute is a whole one.
-      await sleep(minutes * minuteMillis + 2_000)
-      const statementsPerSecond = (Database.total(await database.statements()) - statements) * 1000 / (performance.now() - before)
-      const arrivals = await upstream.arrivals()
-      const calls = await Promise.all(group.replicas.map((replica) => callsOf(replica)))
-      return { ...partOf(arrivals, minutes), statementsPerSecond, callsOfEach: calls }
-    } finally {
-      await group.stop()
-    }
-  } finally {
-    await server.stop()
-    await upstream.stop()
-    rmSync(folder, { recursive: true, force: true })
-  }
+  return await Group.within({ replicas, isCounted: true, remembers: true, settings: { MILEPOST_RATE: `${limit}/min` } }, async ({ database, folder, group, upstream }) => {
+    const records = Math.ceil(limit * (minutes + 1))
+    const file = join(folder, "customers.csv")
+    await Customers.write(file, records)
+    await Group.upload(group, file, records)
+    const before = performance.now()
+    const statements = Database.total(await database.statements())
+    // A little longer, so that the last minute is a whole one.
+    await sleep(minutes * minuteMillis + 2_000)
+    const statementsPerSecond = (Database.total(await database.statements()) - statements) * 1000 / (performance.now() - before)
+    const arrivals = await upstream.arrivals()
+    const calls = await Promise.all(group.replicas.map((replica) => callsOf(replica)))
+    return { ...partOf(arrivals, minutes), statementsPerSecond, callsOfEach: calls }
+  })
 }
 
 /** The calls that a replica says it has made. */

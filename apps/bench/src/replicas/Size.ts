@@ -4,13 +4,10 @@
  * A database does not shrink by itself: what a statement leaves behind is written over by later ones once VACUUM, or the
  * autovacuum that comes by itself, has been there.
  */
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Customers from "../Customers.js"
 import * as Results from "../Results.js"
-import * as Upstream from "../Upstream.js"
-import * as Database from "./Database.js"
+import type * as Database from "./Database.js"
 import * as Group from "./Group.js"
 import * as PairSpeed from "./PairSpeed.js"
 
@@ -43,50 +40,37 @@ const vacuums = async (database: Database.Database): Promise<number> => {
 /** Measures it with so many records. */
 export const run = async (records: number, say: (line: string) => void): Promise<Results.SizePart> => {
   say(`replicas, ${records} records stored`)
-  const folder = mkdtempSync(join(tmpdir(), "milepost-bench-"))
-  const upstream = await Upstream.start()
-  const server = await Database.start()
-  try {
-    const database = await server.database()
-    const group = await Group.start(2, upstream.origin, database, { MILEPOST_CONCURRENCY: String(PairSpeed.inFlightEach) })
-    try {
-      const file = join(folder, "customers.csv")
-      await Customers.write(file, records)
-      const empty = await database.megabytes()
-      const before = performance.now()
-      const job = await Group.upload(group, file, records)
-      const uploadSeconds = (performance.now() - before) / 1000
-      const storedMegabytes = await database.megabytes() - empty
-      const uploadPeakMegabytes = group.first.memory().peakMegabytes
-      say(`replicas, ${records} records sent`)
-      const { seconds } = await Group.finished(group, database, job)
-      const finishedMegabytes = await database.megabytes() - empty
-      const autovacuums = await vacuums(database)
-      const relations = await largest(database)
-      const peaks = group.replicas.map((replica) => replica.memory().peakMegabytes)
-      await database.ask("VACUUM ANALYZE")
-      return {
-        measuredAt: new Date().toISOString(),
-        records,
-        uploadSeconds,
-        storedPerSecond: records / uploadSeconds,
-        sentPerSecond: records / seconds,
-        emptyMegabytes: empty,
-        storedMegabytes,
-        finishedMegabytes,
-        autovacuums,
-        vacuumedMegabytes: await database.megabytes() - empty,
-        relations: relations.map(({ bytes, name }) => ({ name, megabytes: Number(bytes) / 1e6 })),
-        uploadPeakMegabytes,
-        firstPeakMegabytes: peaks[0] ?? Number.NaN,
-        otherPeakMegabytes: peaks[1] ?? Number.NaN
-      }
-    } finally {
-      await group.stop()
+  return await Group.within({ replicas: 2, isCounted: false, remembers: false, settings: { MILEPOST_CONCURRENCY: String(PairSpeed.inFlightEach) } }, async ({ database, folder, group }) => {
+    const file = join(folder, "customers.csv")
+    await Customers.write(file, records)
+    const empty = await database.megabytes()
+    const before = performance.now()
+    const job = await Group.upload(group, file, records)
+    const uploadSeconds = (performance.now() - before) / 1000
+    const storedMegabytes = await database.megabytes() - empty
+    const uploadPeakMegabytes = group.first.memory().peakMegabytes
+    say(`replicas, ${records} records sent`)
+    const { seconds } = await Group.finished(group, database, job)
+    const finishedMegabytes = await database.megabytes() - empty
+    const autovacuums = await vacuums(database)
+    const relations = await largest(database)
+    const peaks = group.replicas.map((replica) => replica.memory().peakMegabytes)
+    await database.ask("VACUUM ANALYZE")
+    return {
+      measuredAt: new Date().toISOString(),
+      records,
+      uploadSeconds,
+      storedPerSecond: records / uploadSeconds,
+      sentPerSecond: records / seconds,
+      emptyMegabytes: empty,
+      storedMegabytes,
+      finishedMegabytes,
+      autovacuums,
+      vacuumedMegabytes: await database.megabytes() - empty,
+      relations: relations.map(({ bytes, name }) => ({ name, megabytes: Number(bytes) / 1e6 })),
+      uploadPeakMegabytes,
+      firstPeakMegabytes: peaks[0] ?? Number.NaN,
+      otherPeakMegabytes: peaks[1] ?? Number.NaN
     }
-  } finally {
-    await server.stop()
-    await upstream.stop()
-    rmSync(folder, { recursive: true, force: true })
-  }
+  })
 }

@@ -3,13 +3,10 @@
  *
  * A run of its own, as counting costs the server a little.
  */
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import * as Customers from "../Customers.js"
 import * as Results from "../Results.js"
-import * as Upstream from "../Upstream.js"
 import * as Database from "./Database.js"
 import * as Group from "./Group.js"
 import * as PairSpeed from "./PairSpeed.js"
@@ -38,39 +35,26 @@ export const shortened = (statement: string): string => {
 /** Measures it. */
 export const run = async (records: number, say: (line: string) => void): Promise<Results.StatementsPart> => {
   say("replicas, statements")
-  const folder = mkdtempSync(join(tmpdir(), "milepost-bench-"))
-  const upstream = await Upstream.start()
-  const server = await Database.start(true)
-  try {
-    const database = await server.database()
-    const group = await Group.start(replicas, upstream.origin, database, { MILEPOST_CONCURRENCY: String(PairSpeed.inFlightEach) })
-    try {
-      const file = join(folder, "customers.csv")
-      await Customers.write(file, records)
-      const begun = await database.statements()
-      await sleep(idleMillis)
-      const idle = await database.statements()
-      const job = await Group.upload(group, file, records)
-      const stored = await database.statements()
-      const { seconds } = await Group.finished(group, database, job)
-      const finished = await database.statements()
-      const sending = Database.since(finished, stored)
-      return {
-        measuredAt: new Date().toISOString(),
-        replicas,
-        records,
-        seconds,
-        idlePerReplicaSecond: Database.total(Database.since(idle, begun)) / (idleMillis / 1000) / replicas,
-        uploadPerRecord: Database.total(Database.since(stored, idle)) / records,
-        sendingPerRecord: Database.total(sending) / records,
-        mostFrequent: sending.slice(0, shown).map((counted) => ({ ...counted, statement: shortened(counted.statement) }))
-      }
-    } finally {
-      await group.stop()
+  return await Group.within({ replicas, isCounted: true, remembers: false, settings: { MILEPOST_CONCURRENCY: String(PairSpeed.inFlightEach) } }, async ({ database, folder, group }) => {
+    const file = join(folder, "customers.csv")
+    await Customers.write(file, records)
+    const begun = await database.statements()
+    await sleep(idleMillis)
+    const idle = await database.statements()
+    const job = await Group.upload(group, file, records)
+    const stored = await database.statements()
+    const { seconds } = await Group.finished(group, database, job)
+    const finished = await database.statements()
+    const sending = Database.since(finished, stored)
+    return {
+      measuredAt: new Date().toISOString(),
+      replicas,
+      records,
+      seconds,
+      idlePerReplicaSecond: Database.total(Database.since(idle, begun)) / (idleMillis / 1000) / replicas,
+      uploadPerRecord: Database.total(Database.since(stored, idle)) / records,
+      sendingPerRecord: Database.total(sending) / records,
+      mostFrequent: sending.slice(0, shown).map((counted) => ({ ...counted, statement: shortened(counted.statement) }))
     }
-  } finally {
-    await server.stop()
-    await upstream.stop()
-    rmSync(folder, { recursive: true, force: true })
-  }
+  })
 }

@@ -3,33 +3,14 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import { job as sample } from "../../test/job.js"
 import * as Follow from "./Follow.js"
 import type { Job } from "./Job.js"
 import { NotAnswered, type ProxyClient, ProxyRefused } from "./ProxyClient.js"
 
-const job = (calls: number, state: Job["state"] = "running"): Job => ({
-  id: "job_1",
-  org: "brand",
-  operation: "enroll",
-  state,
-  rows: 10,
-  badRows: 0,
-  duplicates: 0,
-  records: 10,
-  counts: { enrolled: calls, unenrolled: 0, already_enrolled: 0, rejected: 0, unknown: 0, skipped: 0 },
-  open: 10 - calls,
-  calls,
-  warnings: 0,
-  callsPerSecond: null,
-  limitPerSecond: null,
-  etaSeconds: null,
-  waiting: null,
-  refusals: [],
-  stop: null,
-  created: "2025-01-01T00:00:00.000Z",
-  started: null,
-  ended: null
-})
+/** So many of its calls are made. */
+const job = (calls: number, state: Job["state"] = "running"): Job =>
+  sample({ state, calls, open: 10 - calls, counts: { ...sample().counts, enrolled: calls } })
 
 const event = (calls: number, state?: Job["state"]) => ({ id: `${calls}`, job: job(calls, state) })
 const away = new NotAnswered({ reason: "ECONNREFUSED", mayBeDone: false, wasConnected: false })

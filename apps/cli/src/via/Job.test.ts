@@ -1,34 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
+import { job } from "../../test/job.js"
 import { ExitCode, ofRun } from "../ExitCode.js"
 import * as Job from "./Job.js"
 
-const counts = { enrolled: 7, unenrolled: 0, already_enrolled: 0, rejected: 0, unknown: 0, skipped: 0 }
-
-const job = (more: Partial<Job.Job>): Job.Job => ({
-  id: "job_1",
-  org: "brand",
-  operation: "enroll",
-  state: "finished",
-  rows: 10,
-  badRows: 0,
-  duplicates: 0,
-  records: 10,
-  counts,
-  open: 0,
-  calls: 10,
-  warnings: 0,
-  callsPerSecond: null,
-  limitPerSecond: null,
-  etaSeconds: null,
-  waiting: null,
-  refusals: [],
-  stop: null,
-  created: "2025-01-01T00:00:00.000Z",
-  started: null,
-  ended: null,
-  ...more
-})
+const { counts } = job()
 
 const standing = (more: Partial<Job.Job>) => Job.standing(job(more), { id: "run", name: "in.csv", format: "csv" })
 
