@@ -2,9 +2,10 @@
 import * as Enrollment from "@milepost/core/Enrollment"
 import type * as Outcome from "@milepost/core/Outcome"
 import * as Unenrollment from "@milepost/core/Unenrollment"
+import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Entry from "../src/Entry.js"
-import type * as Ledger from "../src/Ledger.js"
+import * as Ledger from "../src/Ledger.js"
 
 export const milestone = (customerId: number, periodName: string, initialBalance?: Enrollment.InitialBalance): Entry.Request =>
   Either.getOrThrow(Enrollment.milestone({ targetGroupId: 2154, targetId: 2309, customerId, periodName, initialBalance }))
@@ -84,3 +85,14 @@ export const unknown: Outcome.Unknown = {
 }
 
 export const fused: Outcome.Skipped = { outcome: "skipped", reason: "fuse", message: "310018", notSent: null }
+
+/** Imports rows as one batch and starts the run. */
+export const started = (id: string, rows: ReadonlyArray<Entry.ImportRow>, lanes = 1) =>
+  Effect.gen(function*() {
+    const ledger = yield* Ledger.Ledger
+    yield* ledger.begin(newRun(id, lanes))
+    yield* ledger.append(id, rows, at(rows.length + 2))
+    yield* ledger.finishImport(id, input)
+    const { epoch } = yield* ledger.start(id)
+    return { ledger, epoch, claim: (limit = 100, lane = 0) => ledger.claim(id, { epoch, lane, limit }) }
+  })
