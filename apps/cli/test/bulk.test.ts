@@ -54,6 +54,9 @@ describe("the example campaign", () => {
     expect(results.filter((row) => row["code"] === "310011")).toHaveLength(25)
     expect(results.filter((row) => row["code"] === "input")).toHaveLength(12)
     expect(results.find((row) => row["segment"]?.includes("HYPERLINK"))?.["segment"]).toMatch(/^'=/)
+    // What it says goes on as it stands.
+    const [, ...words] = document.resume?.split(" ") ?? []
+    expect((await run([...words, "--json"], { cwd: work.path })).code).toBe(3)
   })
 
   it("failed.csv holds the failed rows byte for byte and can be fed in again", async () => {

@@ -2,8 +2,10 @@
 import type * as Ids from "@milepost/core/Ids"
 import type * as Records from "@milepost/rows/Records"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Failure from "../Failure.js"
+import * as Upstream from "../settings/Upstream.js"
 
 const RunOptions = Schema.Struct({
   /** The file, as an absolute path; `null` for stdin and for a run made of another one. */
@@ -34,6 +36,12 @@ export const decode = (run: string, options: unknown): Effect.Effect<RunOptions,
     Schema.decodeUnknown(RunOptions)(options),
     () => Failure.usage(`run ${run} was not made by this command, or by another version of it`, "RUN")
   )
+
+const decoded = Schema.decodeUnknownOption(RunOptions)
+
+/** Whether a run was sent to the sandbox, and so goes on only there. */
+export const isInSandbox = (options: unknown): boolean =>
+  Option.exists(decoded(options), ({ upstream }) => upstream.key === Upstream.sandbox.key)
 
 /** What flags fill in, out of what was kept; ids were checked before they were kept. */
 export const defaultsOf = ({ defaults }: RunOptions): Records.Defaults => ({

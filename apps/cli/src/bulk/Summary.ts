@@ -7,6 +7,7 @@ import { count, type Service as Output } from "../output/Output.js"
 import * as Table from "../output/Table.js"
 import { duration, rate } from "./Progress.js"
 import * as RunFolder from "./RunFolder.js"
+import * as RunOptions from "./RunOptions.js"
 
 /** The proxy that a run was handed to. */
 export interface Via {
@@ -38,6 +39,10 @@ const isResumable = ({ standing, via }: Told): boolean => via?.isOver !== true &
 export const command = (verb: string, { run, runs }: RunFolder.RunFolder): string =>
   `milepost bulk ${verb} ${run}${runs === RunFolder.runsByDefault ? "" : ` --run-dir ${runs}`}`
 
+/** The same for what makes calls: to the upstream that the run is for. */
+const calling = (verb: string, { folder, standing }: Told): string =>
+  `${command(verb, folder)}${RunOptions.isInSandbox(standing.run.options) ? " --sandbox" : ""}`
+
 /** The words of a run, without the one that it cannot have. */
 const countsOf = ({ counts, run }: Standing.Standing): Readonly<Partial<Record<Outcome.Word, number>>> => {
   const { enrolled, unenrolled, ...others } = counts
@@ -56,7 +61,7 @@ export const document = (told: Told) => {
     counts: countsOf(standing),
     calls: run.calls,
     seconds: seconds === null ? null : Math.round(seconds * 1000) / 1000,
-    resume: isResumable(told) ? command("resume", folder) : null,
+    resume: isResumable(told) ? calling("resume", told) : null,
     stop: standing.stop,
     operation: run.operation,
     input: run.input.name,
@@ -129,8 +134,8 @@ const hints = (told: Told): ReadonlyArray<string | null> => {
   return [
     isWritten ? `Results  ${folder.results}` : `Results  ${command("results", folder)}`,
     isWritten && hasFailed ? `To mend  ${RunFolder.failed(folder, run.input.format)}` : null,
-    isResumable(told) ? `Go on    ${command("resume", folder)}` : null,
-    via === undefined && !isResumable(told) && counts.unknown > 0 ? `Settle   ${command("retry", folder)}` : null
+    isResumable(told) ? `Go on    ${calling("resume", told)}` : null,
+    via === undefined && !isResumable(told) && counts.unknown > 0 ? `Settle   ${calling("retry", told)}` : null
   ]
 }
 
