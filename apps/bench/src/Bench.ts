@@ -9,6 +9,7 @@ import * as ProxySpeed from "./ProxySpeed.js"
 import * as ReplicasSpeed from "./ReplicasSpeed.js"
 import * as Report from "./Report.js"
 import * as Results from "./Results.js"
+import * as ResultsFile from "./ResultsFile.js"
 import * as SimulatorSpeed from "./SimulatorSpeed.js"
 
 /** Records that two replicas send. */
@@ -100,7 +101,7 @@ export const main = async (args: ReadonlyArray<string>): Promise<number> => {
     isKept &&= section.thresholds.every(({ kept }) => kept)
   }
   const keep = (sections: Results.Results): void => {
-    if (!values.dry) Results.keep(resultsFile, sections)
+    if (!values.dry) ResultsFile.keep(resultsFile, sections)
   }
 
   if (asked("enroll")) {
@@ -165,7 +166,7 @@ export const main = async (args: ReadonlyArray<string>): Promise<number> => {
         stored: positive(values.upload[0] ?? "1000000", "upload"),
         minutes: positive(values.minutes ?? "3", "minutes")
       },
-      Results.read(resultsFile).replicas,
+      ResultsFile.read(resultsFile).replicas,
       progress
     )
     report(section, Report.replicas(section))
@@ -173,7 +174,7 @@ export const main = async (args: ReadonlyArray<string>): Promise<number> => {
   }
   if (asked("capacity")) {
     const records = positive(values.records ?? String(sampleRecords), "records")
-    const section = await Capacity.run(records, Results.read(resultsFile).replicas, progress)
+    const section = await Capacity.run(records, ResultsFile.read(resultsFile).replicas, progress)
     report(section, Report.capacity(section))
     keep({ capacity: section })
   }

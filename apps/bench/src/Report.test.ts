@@ -12,6 +12,7 @@ import * as Proxies from "./proxy/Proxies.js"
 import * as UploadMemory from "./proxy/UploadMemory.js"
 import * as Report from "./Report.js"
 import * as Results from "./Results.js"
+import * as ResultsFile from "./ResultsFile.js"
 import * as CrowdMemory from "./simulator/CrowdMemory.js"
 import * as InMemory from "./simulator/InMemory.js"
 import * as ServerSpeed from "./simulator/ServerSpeed.js"
@@ -323,7 +324,7 @@ it("the kept document is rounded, so that it does not change in digits that are 
     rows: [],
     thresholds: [Results.atMost("time", 1.3, 1.234567)]
   }
-  expect(JSON.parse(Results.toJson({ start }))).toMatchObject({ start: { rounds: 31, thresholds: [{ measured: 1.235, kept: true }] } })
+  expect(JSON.parse(ResultsFile.toJson({ start }))).toMatchObject({ start: { rounds: 31, thresholds: [{ measured: 1.235, kept: true }] } })
 })
 
 /** Turns of everybody, the second one slow; the service makes so many calls in a second, and has so long a tail. */

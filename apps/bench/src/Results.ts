@@ -3,7 +3,6 @@
  *
  * Each benchmark is a section with its own date and machine, because each can be run alone.
  */
-import { readFileSync, writeFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import type { Summary } from "./Rounds.js"
 import type { Durations } from "./Turns.js"
@@ -487,43 +486,9 @@ export const atMost = (promise: string, limit: number, measured: number): Thresh
   kept: measured <= limit
 })
 
-/** Four significant digits: what lies beyond is noise, and would change on every line. */
-const rounded = (_: string, value: unknown): unknown =>
-  typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value
-
-/** The document that is kept. */
-export const toJson = (results: Results): string => `${JSON.stringify(results, rounded, 2)}\n`
-
 /** One part of a section as it was measured before, if it was. */
 export const part = <A extends object, K extends keyof A>(section: A | undefined, name: K): Partial<Pick<A, K>> => {
   const found: Partial<Pick<A, K>> = {}
   if (section?.[name] !== undefined) found[name] = section[name]
   return found
-}
-
-/** What is kept. */
-export const read = (file: URL): Results => {
-  try {
-    return JSON.parse(readFileSync(file, "utf8")) as Results
-  } catch {
-    return {}
-  }
-}
-
-/** Puts new sections into the file in the place of old ones; the others stay. */
-export const keep = (file: URL, sections: Results): void => {
-  const { bulk, capacity, enroll, memory, proxy, replicas, simulator, start } = { ...read(file), ...sections }
-  writeFileSync(
-    file,
-    toJson({
-      ...(enroll === undefined ? {} : { enroll }),
-      ...(start === undefined ? {} : { start }),
-      ...(bulk === undefined ? {} : { bulk }),
-      ...(memory === undefined ? {} : { memory }),
-      ...(simulator === undefined ? {} : { simulator }),
-      ...(proxy === undefined ? {} : { proxy }),
-      ...(replicas === undefined ? {} : { replicas }),
-      ...(capacity === undefined ? {} : { capacity })
-    })
-  )
 }

@@ -1,6 +1,9 @@
 /** Everybody of the proxy's benchmark: that proxies pass calls on as the till, and that their callers notice a wrong answer. */
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createServer, type RequestListener } from "node:http"
 import type { AddressInfo } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { Pool } from "undici"
 import { describe, expect, it } from "vitest"
 import * as BatchSpeed from "../src/proxy/BatchSpeed.js"
@@ -130,6 +133,19 @@ it("a quantile is the value below which so much lies", () => {
   expect(Load.quantile([7], 0.99)).toBe(7)
 })
 
-it("nginx is found or said to be missing", () => {
-  expect([null, "string"]).toContain(Nginx.binary() === null ? null : typeof Nginx.binary())
+it("nginx is found where the path leads first, and is none where nobody may run it", () => {
+  const folder = mkdtempSync(join(tmpdir(), "milepost-bench-"))
+  const before = process.env["PATH"]
+  try {
+    const elsewhere = Nginx.binary()
+    const file = join(folder, "nginx")
+    writeFileSync(file, "", { mode: 0o644 })
+    process.env["PATH"] = `${folder}:${before}`
+    expect(Nginx.binary()).toBe(elsewhere)
+    chmodSync(file, 0o755)
+    expect(Nginx.binary()).toBe(file)
+  } finally {
+    process.env["PATH"] = before
+    rmSync(folder, { recursive: true })
+  }
 })
